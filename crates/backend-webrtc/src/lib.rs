@@ -1,0 +1,1 @@
+//! The webrtc-rs engine behind the backend traits of skapi-rtc.

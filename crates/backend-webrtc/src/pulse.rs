@@ -1,0 +1,135 @@
+//! The pulse of one connection's driver: when it goes round once more, and what time it believes it is.
+//!
+//! The engine's driver goes round in a loop: write packets, raise events, read, sleep until the next
+//! deadline. Two of its habits cost set-up time, and both can be cured from outside, through the
+//! `Runtime` it asks for sleep and time:
+//!
+//! * What an event produces (the SCTP INIT after the DTLS handshake, the channel OPEN after that) is
+//!   written on the *next* round, and nothing starts one: it waits for the ICE tick, 200 ms away. While
+//!   a connection [settles](Pulse::settle), every packet and every deadline is therefore followed by
+//!   one extra round.
+//! * ICE nominates the first pair that answers on its next tick, not at once. When an answer comes in,
+//!   the clock [leaps](Pulse::leap) ahead by one tick, so that the tick is due.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use futures_util::task::AtomicWaker;
+
+/// While a connection settles the driver looks around at least this often, should a wake-up get lost on
+/// a path that the extra rounds do not cover.
+const BACKSTOP: Duration = Duration::from_millis(20);
+
+/// A connection that has not settled by then will not be hurried further: its driver would spend CPU
+/// time on a peer that does not answer.
+const SETTLE_AT_MOST: Duration = Duration::from_secs(30);
+
+/// A connection's clock leaps at most this often per [`Pulse::settle`].
+const MAX_LEAPS: u8 = 8;
+
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    /// How far one leap goes: ICE's check interval.
+    tick: Duration,
+    /// Fast path of every packet and every sleep: nothing to do once the connection has settled.
+    settling: AtomicBool,
+    /// The next sleep is to end at once.
+    nudged: AtomicBool,
+    /// How far the driver's clock is ahead, in nanoseconds.
+    ahead: AtomicU64,
+    leaps_left: AtomicU8,
+    driver: AtomicWaker,
+    settle_until: Mutex<Instant>,
+}
+
+impl Pulse {
+    pub(crate) fn new(tick: Duration) -> Self {
+        Self {
+            tick,
+            settling: AtomicBool::new(false),
+            nudged: AtomicBool::new(false),
+            ahead: AtomicU64::new(0),
+            leaps_left: AtomicU8::new(0),
+            driver: AtomicWaker::new(),
+            settle_until: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// The driver's time.
+    pub(crate) fn now(&self) -> Instant {
+        Instant::now() + Duration::from_nanos(self.ahead.load(Ordering::Relaxed))
+    }
+
+    /// Hurries the driver until [`settled`](Self::settled) is called.
+    pub(crate) fn settle(&self) {
+        *self.settle_until() = Instant::now() + SETTLE_AT_MOST;
+        self.leaps_left.store(MAX_LEAPS, Ordering::Relaxed);
+        self.settling.store(true, Ordering::Release);
+        self.nudge();
+    }
+
+    /// The connection carries what it was made for: the driver may sleep as long as it wants.
+    pub(crate) fn settled(&self) {
+        self.settling.store(false, Ordering::Release);
+    }
+
+    /// Ends the driver's present sleep, or its next one if it is awake.
+    pub(crate) fn nudge(&self) {
+        self.nudged.store(true, Ordering::Release);
+        self.driver.wake();
+    }
+
+    /// The driver, which calls this itself, has received something; the next sleep is skipped.
+    pub(crate) fn received(&self) {
+        if self.settling.load(Ordering::Acquire) {
+            self.nudged.store(true, Ordering::Release);
+        }
+    }
+
+    /// A connectivity check was answered: makes the next ICE tick due now.
+    pub(crate) fn leap(&self) {
+        let left = self.leaps_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(1)
+        });
+        if left.is_ok() {
+            let tick = u64::try_from(self.tick.as_nanos()).unwrap_or(0);
+            self.ahead.fetch_add(tick, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether packets are worth a look.
+    pub(crate) fn is_settling(&self) -> bool {
+        self.settling.load(Ordering::Acquire)
+    }
+
+    /// How long the driver may sleep instead of `wanted`.
+    pub(crate) fn allow(&self, wanted: Duration) -> Duration {
+        if !self.is_settling() {
+            return wanted;
+        }
+        if Instant::now() > *self.settle_until() {
+            self.settled();
+            return wanted;
+        }
+        wanted.min(BACKSTOP)
+    }
+
+    /// Whether the sleep that polls this is to end now; otherwise it is woken when it is.
+    pub(crate) fn poll_nudged(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.nudged.swap(false, Ordering::AcqRel) {
+            return Poll::Ready(());
+        }
+        self.driver.register(cx.waker());
+        if self.nudged.swap(false, Ordering::AcqRel) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn settle_until(&self) -> MutexGuard<'_, Instant> {
+        self.settle_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

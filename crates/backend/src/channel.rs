@@ -1,0 +1,320 @@
+//! Data channels: `RTCDataChannel` and `RTCDataChannelInit` (W3C WebRTC §6).
+
+use std::{fmt::Debug, pin::Pin, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_core::Stream;
+
+use crate::{ChannelError, MaybeSend, MaybeSync};
+
+/// One message. Its boundaries survive the journey, whatever its size.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Message {
+    /// Text, UTF-8.
+    Text(String),
+    /// Bytes.
+    Binary(Bytes),
+}
+
+impl Message {
+    /// The payload's size in bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether the payload is empty; empty messages travel like any other (RFC 8831 §6.6).
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Debug for Message {
+    /// Kind and size only: payloads belong to the application and do not end up in logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = match self {
+            Self::Text(_) => "Text",
+            Self::Binary(_) => "Binary",
+        };
+        write!(f, "{kind}({} bytes)", self.len())
+    }
+}
+
+impl From<&str> for Message {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Message {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Bytes> for Message {
+    fn from(bytes: Bytes) -> Self {
+        Self::Binary(bytes)
+    }
+}
+
+impl From<Vec<u8>> for Message {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Binary(bytes.into())
+    }
+}
+
+/// How hard a channel tries. The web platform's two optional fields exclude each other; this is what
+/// remains possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reliability {
+    /// Every message arrives, or the channel closes.
+    #[default]
+    Reliable,
+    /// `maxRetransmits`: a message is sent again at most this often.
+    MaxRetransmits(u16),
+    /// `maxPacketLifeTime`: a message is given up after this time; whole milliseconds, at most 65,535.
+    MaxLifetime(Duration),
+}
+
+/// How a channel is to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChannelInit {
+    /// Whether messages arrive in the order in which they were sent. Default: yes.
+    pub ordered: bool,
+    /// How hard to try. Default: reliable.
+    pub reliability: Reliability,
+    /// The sub-protocol's name, at most 65,535 bytes. Default: empty.
+    pub protocol: String,
+    /// The stream id (0 to 65,534) when both sides make the channel by themselves; `None` announces it
+    /// in band (RFC 8832). Default: `None`.
+    pub negotiated: Option<u16>,
+}
+
+impl Default for ChannelInit {
+    fn default() -> Self {
+        Self {
+            ordered: true,
+            reliability: Reliability::Reliable,
+            protocol: String::new(),
+            negotiated: None,
+        }
+    }
+}
+
+/// The options of a channel are out of range.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChannelInitError {
+    /// The label is too long.
+    #[error("the label has {0} bytes, at most 65,535 are allowed")]
+    LabelTooLong(usize),
+    /// The protocol name is too long.
+    #[error("the protocol has {0} bytes, at most 65,535 are allowed")]
+    ProtocolTooLong(usize),
+    /// The lifetime does not fit 16 bits of milliseconds.
+    #[error("the lifetime must be at most 65,535 ms, it is {0:?}")]
+    LifetimeTooLong(Duration),
+    /// 65,535 is not a stream id.
+    #[error("the negotiated id must be at most 65,534")]
+    IdOutOfRange,
+    /// A channel with this id exists already.
+    #[error("a channel with the negotiated id {0} exists already")]
+    IdInUse(u16),
+}
+
+impl ChannelInit {
+    /// Sets whether messages arrive in order.
+    pub fn ordered(mut self, ordered: bool) -> Self {
+        self.ordered = ordered;
+        self
+    }
+
+    /// Sets how hard to try.
+    pub fn reliability(mut self, reliability: Reliability) -> Self {
+        self.reliability = reliability;
+        self
+    }
+
+    /// Names the sub-protocol.
+    pub fn protocol(mut self, protocol: impl Into<String>) -> Self {
+        self.protocol = protocol.into();
+        self
+    }
+
+    /// Makes the channel by agreement: the other side makes one with the same id.
+    pub fn negotiated(mut self, id: u16) -> Self {
+        self.negotiated = Some(id);
+        self
+    }
+
+    /// Checks the ranges of W3C WebRTC §6.1 (`createDataChannel`), for every engine alike.
+    ///
+    /// # Errors
+    /// Names the option that is out of range.
+    pub fn validate(&self, label: &str) -> Result<(), ChannelInitError> {
+        const MAX: usize = u16::MAX as usize;
+        if label.len() > MAX {
+            return Err(ChannelInitError::LabelTooLong(label.len()));
+        }
+        if self.protocol.len() > MAX {
+            return Err(ChannelInitError::ProtocolTooLong(self.protocol.len()));
+        }
+        if let Reliability::MaxLifetime(lifetime) = self.reliability
+            && lifetime.as_millis() > u128::from(u16::MAX)
+        {
+            return Err(ChannelInitError::LifetimeTooLong(lifetime));
+        }
+        if self.negotiated == Some(u16::MAX) {
+            return Err(ChannelInitError::IdOutOfRange);
+        }
+        Ok(())
+    }
+}
+
+/// How a channel is doing: `RTCDataChannelState` (W3C WebRTC §6.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ChannelState {
+    /// Not yet usable.
+    Connecting,
+    /// Messages can be sent.
+    Open,
+    /// Being closed; what was sent before still arrives.
+    Closing,
+    /// Closed for good.
+    Closed,
+}
+
+/// One event of a data channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChannelEvent {
+    /// The channel is usable. First event of every channel that opens, on both sides.
+    Open,
+    /// A message arrived.
+    Message(Message),
+    /// `bufferedAmount` has fallen to or below its low threshold.
+    BufferedAmountLow,
+    /// The channel is closed, by either side or with its connection. Last event, exactly once.
+    Closed,
+}
+
+/// A data channel.
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
+pub trait DataChannel: Debug + MaybeSend + MaybeSync + 'static {
+    /// The label given at creation, the same on both sides.
+    fn label(&self) -> &str;
+
+    /// The sub-protocol's name, or empty.
+    fn protocol(&self) -> &str;
+
+    /// Whether messages arrive in order.
+    fn ordered(&self) -> bool;
+
+    /// How hard the channel tries; see
+    /// [`Capabilities::incoming_reliability`](crate::Capabilities::incoming_reliability) for channels
+    /// that the peer opened.
+    fn reliability(&self) -> Reliability;
+
+    /// The SCTP stream id, once it is known.
+    fn id(&self) -> Option<u16>;
+
+    /// Whether the channel was made by agreement instead of in band.
+    fn negotiated(&self) -> bool;
+
+    /// The channel's state now.
+    fn state(&self) -> ChannelState;
+
+    /// Sends a message; waits while the send buffer is full, so that a fast sender takes bounded memory.
+    /// Messages of one task leave in order. Cancelling the future either sends the message or does not;
+    /// it never sends a part.
+    ///
+    /// # Errors
+    /// [`ChannelError::NotOpen`] before the channel is open, [`ChannelError::Closed`] after it was
+    /// closed, [`ChannelError::TooLarge`] above [`max_message_size`](Self::max_message_size).
+    async fn send(&self, message: Message) -> Result<(), ChannelError>;
+
+    /// Sends a message if the send buffer has room, and returns at once.
+    ///
+    /// # Errors
+    /// Those of [`send`](Self::send), and [`ChannelError::Full`].
+    fn try_send(&self, message: Message) -> Result<(), ChannelError>;
+
+    /// `bufferedAmount`: payload bytes that were given to [`send`](Self::send) and that the transport
+    /// has not yet let go of. Engines differ in whether bytes in flight count; none reports more than
+    /// was sent.
+    fn buffered_amount(&self) -> usize;
+
+    /// `bufferedAmountLowThreshold` in bytes. Default: 0.
+    fn buffered_amount_low_threshold(&self) -> usize;
+
+    /// Sets the threshold for [`ChannelEvent::BufferedAmountLow`].
+    fn set_buffered_amount_low_threshold(&self, bytes: usize);
+
+    /// The largest message the peer accepts, in bytes (`RTCSctpTransport.maxMessageSize`).
+    fn max_message_size(&self) -> usize;
+
+    /// Closes the channel; what was sent before still arrives. Idempotent. Returns when the request is
+    /// on its way; [`ChannelEvent::Closed`] tells the end.
+    async fn close(&self);
+}
+
+/// The events of one channel, in order. Not reading them holds the sender back where the channel is
+/// reliable.
+pub struct ChannelEvents(Inner);
+
+#[cfg(not(target_arch = "wasm32"))]
+type Inner = Pin<Box<dyn Stream<Item = ChannelEvent> + Send>>;
+#[cfg(target_arch = "wasm32")]
+type Inner = Pin<Box<dyn Stream<Item = ChannelEvent>>>;
+
+impl ChannelEvents {
+    /// Wraps what an engine delivers. The stream must end after [`ChannelEvent::Closed`].
+    pub fn new(events: impl Stream<Item = ChannelEvent> + MaybeSend + 'static) -> Self {
+        Self(Box::pin(events))
+    }
+
+    /// The next event, `None` after [`ChannelEvent::Closed`]. Cancel-safe.
+    pub async fn recv(&mut self) -> Option<ChannelEvent> {
+        std::future::poll_fn(|cx| self.0.as_mut().poll_next(cx)).await
+    }
+}
+
+impl Stream for ChannelEvents {
+    type Item = ChannelEvent;
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<ChannelEvent>> {
+        self.0.as_mut().poll_next(cx)
+    }
+}
+
+impl Debug for ChannelEvents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ChannelEvents")
+    }
+}
+
+/// A channel together with its events.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ChannelHandle {
+    /// The channel. It stays open when handles are dropped; close it, or its connection.
+    pub channel: Arc<dyn DataChannel>,
+    /// What happens on it.
+    pub events: ChannelEvents,
+}
+
+impl ChannelHandle {
+    /// Pairs a channel with its events.
+    pub fn new(channel: Arc<dyn DataChannel>, events: ChannelEvents) -> Self {
+        Self { channel, events }
+    }
+}

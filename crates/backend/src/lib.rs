@@ -1,0 +1,45 @@
+//! What a WebRTC engine has to offer to skapi-rtc: object-safe traits in the web platform's terms.
+//!
+//! A [`Backend`] makes [peer connections](PeerConnection); these make [data channels](DataChannel) and
+//! [tracks](LocalTrack). Negotiation comes in composite steps (make an offer, accept an offer, accept an
+//! answer, roll back), because that is the largest set every engine can implement; who offers when is
+//! decided above, in `skapi-rtc-signaling`.
+//!
+//! * To write an engine, implement [`Backend`] and run the suite in `conformance` (feature
+//!   `conformance`) against it.
+//! * To test code that uses an engine, take the mocks in `mock` (feature `mock`).
+//!
+//! On `wasm32` futures and engine objects are not `Send`; everywhere else they are. [`MaybeSend`] and
+//! [`MaybeSync`] write that down once.
+
+mod channel;
+mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod engine;
+mod error;
+mod events;
+mod marker;
+mod media;
+#[cfg(feature = "mock")]
+pub mod mock;
+mod peer;
+mod queue;
+mod stats;
+
+pub use channel::{
+    ChannelEvent, ChannelEvents, ChannelHandle, ChannelInit, ChannelInitError, ChannelState,
+    DataChannel, Message, Reliability,
+};
+pub use config::{Capabilities, OfferOptions, PeerConfig, TransportPolicy};
+pub use engine::{Backend, PeerHandle};
+pub use error::{BackendError, ChannelError, MediaError, NegotiationError};
+pub use events::{ConnectionState, PeerEvent, PeerEvents};
+pub use marker::{MaybeSend, MaybeSync};
+pub use media::{
+    Codec, EncodedFrame, LocalTrack, LocalTrackEvent, LocalTrackEvents, LocalTrackHandle, MediaKind,
+    RemoteTrack, RemoteTrackEvent, RemoteTrackEvents, RemoteTrackHandle, TrackInit,
+};
+pub use peer::PeerConnection;
+pub use queue::{Closed, EventReceiver, EventSender, TrySendError, Weigh, queue};
+pub use stats::{CandidateKind, CandidatePair, CandidateStats, ChannelStats, PeerStats};

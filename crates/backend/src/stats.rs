@@ -1,0 +1,111 @@
+//! Figures of a peer connection, with the names of W3C webrtc-stats.
+
+use std::time::Duration;
+
+/// Where a candidate came from: `RTCIceCandidateType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CandidateKind {
+    /// An address of the machine itself.
+    Host,
+    /// Learned from a STUN server.
+    ServerReflexive,
+    /// Learned from the peer's own packets.
+    PeerReflexive,
+    /// An address at a TURN server.
+    Relay,
+}
+
+impl std::fmt::Display for CandidateKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Host => "host",
+            Self::ServerReflexive => "srflx",
+            Self::PeerReflexive => "prflx",
+            Self::Relay => "relay",
+        })
+    }
+}
+
+/// One end of a pair: `RTCIceCandidateStats`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CandidateStats {
+    /// Where it came from.
+    pub kind: CandidateKind,
+    /// `udp` or `tcp`.
+    pub protocol: String,
+    /// Host (an IP address, or a `.local` name) and port, e.g. `192.0.2.1:5000`.
+    pub address: String,
+}
+
+impl CandidateStats {
+    /// A candidate's figures.
+    pub fn new(
+        kind: CandidateKind,
+        protocol: impl Into<String>,
+        address: impl Into<String>,
+    ) -> Self {
+        Self { kind, protocol: protocol.into(), address: address.into() }
+    }
+}
+
+impl std::fmt::Display for CandidateStats {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {}", self.kind, self.protocol, self.address)
+    }
+}
+
+/// The pair that carries the traffic: `RTCIceCandidatePairStats`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CandidatePair {
+    /// Our end.
+    pub local: CandidateStats,
+    /// The peer's end.
+    pub remote: CandidateStats,
+    /// `currentRoundTripTime` of the connectivity checks, where it was measured.
+    pub round_trip_time: Option<Duration>,
+}
+
+impl CandidatePair {
+    /// A pair without a measured round trip.
+    pub fn new(local: CandidateStats, remote: CandidateStats) -> Self {
+        Self { local, remote, round_trip_time: None }
+    }
+}
+
+impl std::fmt::Display for CandidatePair {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} <-> {}", self.local, self.remote)
+    }
+}
+
+/// Figures of one data channel: `RTCDataChannelStats`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ChannelStats {
+    /// The channel's label.
+    pub label: String,
+    /// Messages sent and received.
+    pub messages_sent: u64,
+    /// Messages received.
+    pub messages_received: u64,
+    /// Payload bytes sent.
+    pub bytes_sent: u64,
+    /// Payload bytes received.
+    pub bytes_received: u64,
+}
+
+/// A snapshot of a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct PeerStats {
+    /// The pair that carries the traffic, once there is one.
+    pub selected_pair: Option<CandidatePair>,
+    /// Bytes sent over the pair, headers of ICE, DTLS and SCTP included where the engine counts them.
+    pub bytes_sent: u64,
+    /// Bytes received over the pair.
+    pub bytes_received: u64,
+    /// One entry a channel.
+    pub channels: Vec<ChannelStats>,
+}

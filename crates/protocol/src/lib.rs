@@ -1,0 +1,35 @@
+//! Types and codec of the Skapi realtime wire.
+//!
+//! Everything that travels between a realtime client and the service, and between two peers through
+//! it, as plain values: [ids](UserId), [client frames](ClientFrame), [server frames](ServerFrame),
+//! [rtc contents](RtcContent) and the [bodies of the HTTP queries](http). The crate knows no clock, no
+//! randomness and no I/O; `docs/protocol.md` is the specification it implements.
+//!
+//! ```
+//! use skapi_rtc_protocol::{ClientFrame, Limits, decode_client, encode_client};
+//!
+//! let frame = decode_client(r#"{"action":"keepAlive"}"#, &Limits::default())?;
+//! assert_eq!(frame, ClientFrame::KeepAlive);
+//! assert_eq!(encode_client(&frame), r#"{"action":"keepAlive"}"#);
+//! # Ok::<(), skapi_rtc_protocol::DecodeError>(())
+//! ```
+
+mod client;
+mod codec;
+pub mod http;
+mod ids;
+mod json;
+mod rtc;
+mod sdp;
+mod server;
+
+pub use client::{ClientFrame, ClientMessage, Notification, RequestRef};
+pub use codec::{
+    DEFAULT_MAX_FRAME_BYTES, DecodeError, Limits, decode_client, decode_server, encode_client,
+    encode_server,
+};
+pub use ids::{ConnectionId, GroupName, IdError, UserId};
+pub use json::{Json, JsonError};
+pub use rtc::{CallKey, Capability, HangupReason, RtcContent, RtcSignal};
+pub use sdp::{IceCandidate, IceServer, SdpKind, SessionDescription};
+pub use server::{ErrorCode, Notice, NoticeCode, Ready, ServerFrame, ServerLimits};

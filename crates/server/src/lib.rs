@@ -1,0 +1,1 @@
+//! The self-hosted realtime service as a library: hub, authentication, HTTP and WebSocket.

@@ -1,0 +1,2 @@
+//! The skapi-rtc program: serve, token, listen, call, demo.
+fn main() {}

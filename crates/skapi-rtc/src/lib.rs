@@ -1,0 +1,1 @@
+//! Realtime groups, presence and WebRTC calls, as Skapi describes them, from Rust.

@@ -1,0 +1,1 @@
+//! Helpers for the tests of skapi-rtc: virtual clock, simulated network, server launcher.
