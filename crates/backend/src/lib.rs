@@ -37,8 +37,8 @@ pub use error::{BackendError, ChannelError, MediaError, NegotiationError};
 pub use events::{ConnectionState, PeerEvent, PeerEvents};
 pub use marker::{MaybeSend, MaybeSync};
 pub use media::{
-    Codec, EncodedFrame, LocalTrack, LocalTrackEvent, LocalTrackEvents, LocalTrackHandle, MediaKind,
-    RemoteTrack, RemoteTrackEvent, RemoteTrackEvents, RemoteTrackHandle, TrackInit,
+    Codec, EncodedFrame, LocalTrack, LocalTrackEvent, LocalTrackEvents, LocalTrackHandle,
+    MediaKind, RemoteTrack, RemoteTrackEvent, RemoteTrackEvents, RemoteTrackHandle, TrackInit,
 };
 pub use peer::PeerConnection;
 pub use queue::{Closed, EventReceiver, EventSender, TrySendError, Weigh, queue};

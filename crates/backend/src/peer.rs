@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use skapi_rtc_protocol::{IceCandidate, SessionDescription};
 
 use crate::{
-    BackendError, ChannelError, ChannelHandle, ChannelInit, LocalTrack, LocalTrackHandle, MaybeSend,
-    MaybeSync, MediaError, NegotiationError, OfferOptions, PeerStats, TrackInit,
+    BackendError, ChannelError, ChannelHandle, ChannelInit, LocalTrack, LocalTrackHandle,
+    MaybeSend, MaybeSync, MediaError, NegotiationError, OfferOptions, PeerStats, TrackInit,
 };
 
 /// One connection to one peer: `RTCPeerConnection` (W3C WebRTC §4.4).
@@ -22,8 +22,10 @@ pub trait PeerConnection: Debug + MaybeSend + MaybeSync + 'static {
     /// # Errors
     /// [`NegotiationError::WrongState`] while a remote offer is pending, [`NegotiationError::Closed`]
     /// after close.
-    async fn make_offer(&self, options: OfferOptions)
-    -> Result<SessionDescription, NegotiationError>;
+    async fn make_offer(
+        &self,
+        options: OfferOptions,
+    ) -> Result<SessionDescription, NegotiationError>;
 
     /// `setRemoteDescription(offer)`, `createAnswer()` and `setLocalDescription()` in one step. Local
     /// tracks that were added before are attached to the offered sections.

@@ -50,7 +50,12 @@ pub fn queue<T: Weigh>(max_items: usize, max_weight: usize) -> (EventSender<T>, 
             blocked: Vec::new(),
         }),
     });
-    (EventSender { shared: shared.clone() }, EventReceiver { shared })
+    (
+        EventSender {
+            shared: shared.clone(),
+        },
+        EventReceiver { shared },
+    )
 }
 
 /// The engine's end of a queue. Clones feed the same queue; it ends when all are dropped.
@@ -66,7 +71,9 @@ impl<T: Weigh> EventSender<T> {
     pub async fn send(&self, item: T) -> Result<(), Closed> {
         let mut item = Some(item);
         std::future::poll_fn(|cx| {
-            let Some(value) = item.take() else { return Poll::Ready(Ok(())) };
+            let Some(value) = item.take() else {
+                return Poll::Ready(Ok(()));
+            };
             let mut state = self.shared.lock();
             match self.shared.push(&mut state, value) {
                 Ok(reader) => {
@@ -77,7 +84,11 @@ impl<T: Weigh> EventSender<T> {
                 Err(TrySendError::Closed(_)) => Poll::Ready(Err(Closed)),
                 Err(TrySendError::Full(value)) => {
                     item = Some(value);
-                    if !state.blocked.iter().any(|waker| waker.will_wake(cx.waker())) {
+                    if !state
+                        .blocked
+                        .iter()
+                        .any(|waker| waker.will_wake(cx.waker()))
+                    {
                         state.blocked.push(cx.waker().clone());
                     }
                     Poll::Pending
@@ -124,7 +135,9 @@ impl<T: Weigh> EventSender<T> {
 impl<T: Weigh> Clone for EventSender<T> {
     fn clone(&self) -> Self {
         self.shared.lock().senders += 1;
-        Self { shared: self.shared.clone() }
+        Self {
+            shared: self.shared.clone(),
+        }
     }
 }
 
@@ -133,7 +146,11 @@ impl<T: Weigh> Drop for EventSender<T> {
         let reader = {
             let mut state = self.shared.lock();
             state.senders -= 1;
-            if state.senders == 0 { state.reader.take() } else { None }
+            if state.senders == 0 {
+                state.reader.take()
+            } else {
+                None
+            }
         };
         wake(reader);
     }
@@ -197,7 +214,10 @@ impl<T: Weigh> Drop for EventReceiver<T> {
         let (items, blocked) = {
             let mut state = self.shared.lock();
             state.reader_gone = true;
-            (std::mem::take(&mut state.items), std::mem::take(&mut state.blocked))
+            (
+                std::mem::take(&mut state.items),
+                std::mem::take(&mut state.blocked),
+            )
         };
         // Outside the lock: an item may own another end of this very queue.
         drop(items);

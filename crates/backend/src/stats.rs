@@ -45,7 +45,11 @@ impl CandidateStats {
         protocol: impl Into<String>,
         address: impl Into<String>,
     ) -> Self {
-        Self { kind, protocol: protocol.into(), address: address.into() }
+        Self {
+            kind,
+            protocol: protocol.into(),
+            address: address.into(),
+        }
     }
 }
 
@@ -70,7 +74,11 @@ pub struct CandidatePair {
 impl CandidatePair {
     /// A pair without a measured round trip.
     pub fn new(local: CandidateStats, remote: CandidateStats) -> Self {
-        Self { local, remote, round_trip_time: None }
+        Self {
+            local,
+            remote,
+            round_trip_time: None,
+        }
     }
 }
 

@@ -1,0 +1,153 @@
+//! A data channel of the engine, in the words of the backend traits.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock, atomic::Ordering},
+};
+
+use async_trait::async_trait;
+use skapi_rtc_backend::{
+    ChannelError, ChannelEvents, ChannelHandle, ChannelInit, ChannelState, DataChannel, Message,
+    Reliability,
+};
+use tokio::runtime::Handle;
+use webrtc::data_channel::DataChannel as EngineChannel;
+
+use crate::{
+    convert,
+    incoming::Incoming,
+    outgoing::{Outgoing, poll_once},
+    shared::Shared,
+};
+
+/// How a channel was made; none of it changes.
+#[derive(Debug, Clone)]
+pub(crate) struct ChannelParameters {
+    pub(crate) label: String,
+    pub(crate) init: ChannelInit,
+}
+
+pub(crate) struct Channel {
+    parameters: ChannelParameters,
+    outgoing: Arc<Outgoing>,
+    shared: Arc<Shared>,
+    id: OnceLock<u16>,
+}
+
+impl Channel {
+    /// Wraps a channel of the engine; must be called before the engine can have delivered its first
+    /// event to somebody else.
+    pub(crate) fn handle(
+        engine: Arc<dyn EngineChannel>,
+        parameters: ChannelParameters,
+        shared: &Arc<Shared>,
+        handle: Handle,
+    ) -> ChannelHandle {
+        let outgoing = Arc::new(Outgoing::new(
+            engine,
+            shared.ledger.clone(),
+            handle,
+            shared.send_buffer,
+        ));
+        shared.enlist(&outgoing);
+        let events = Incoming::new(outgoing.clone(), shared.pulse.clone());
+        let channel = Self {
+            id: parameters
+                .init
+                .negotiated
+                .map(OnceLock::from)
+                .unwrap_or_default(),
+            parameters,
+            outgoing,
+            shared: shared.clone(),
+        };
+        ChannelHandle::new(Arc::new(channel), ChannelEvents::new(events))
+    }
+
+    fn check_size(&self, message: &Message) -> Result<(), ChannelError> {
+        let (size, max) = (message.len(), self.max_message_size());
+        if size > max {
+            Err(ChannelError::TooLarge { size, max })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[async_trait]
+impl DataChannel for Channel {
+    fn label(&self) -> &str {
+        &self.parameters.label
+    }
+
+    fn protocol(&self) -> &str {
+        &self.parameters.init.protocol
+    }
+
+    fn ordered(&self) -> bool {
+        self.parameters.init.ordered
+    }
+
+    fn reliability(&self) -> Reliability {
+        self.parameters.init.reliability
+    }
+
+    fn id(&self) -> Option<u16> {
+        if let Some(id) = self.id.get() {
+            return Some(*id);
+        }
+        // The engine tells the stream id of a channel only in its statistics.
+        let peer = self.shared.engine_peer()?;
+        let report = poll_once(convert::report(&*peer))?;
+        let id = convert::stream_id(&report, self.outgoing.engine().id())?;
+        Some(*self.id.get_or_init(|| id))
+    }
+
+    fn negotiated(&self) -> bool {
+        self.parameters.init.negotiated.is_some()
+    }
+
+    fn state(&self) -> ChannelState {
+        self.outgoing.channel_state()
+    }
+
+    async fn send(&self, message: Message) -> Result<(), ChannelError> {
+        self.check_size(&message)?;
+        self.outgoing.send(message).await
+    }
+
+    fn try_send(&self, message: Message) -> Result<(), ChannelError> {
+        self.check_size(&message)?;
+        self.outgoing.try_send(message)
+    }
+
+    fn buffered_amount(&self) -> usize {
+        self.outgoing.buffered_amount()
+    }
+
+    fn buffered_amount_low_threshold(&self) -> usize {
+        self.outgoing.low_threshold()
+    }
+
+    fn set_buffered_amount_low_threshold(&self, bytes: usize) {
+        self.outgoing.set_low_threshold(bytes);
+    }
+
+    fn max_message_size(&self) -> usize {
+        self.shared.max_message_size.load(Ordering::Relaxed)
+    }
+
+    async fn close(&self) {
+        self.outgoing.close().await;
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel")
+            .field("label", &self.parameters.label)
+            .field("init", &self.parameters.init)
+            .field("outgoing", &self.outgoing)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,103 @@
+//! What the engine tells about a connection, put into its event queue.
+//!
+//! The engine calls these methods from its driver, so none of them waits for anything but the engine's
+//! own lock, which the driver does not hold meanwhile.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use skapi_rtc_backend::{ChannelInit, ConnectionState, PeerEvent};
+use skapi_rtc_protocol::IceCandidate;
+use tokio::runtime::Handle;
+use tracing::{debug, warn};
+use webrtc::{
+    data_channel::DataChannel as EngineChannel,
+    error::Result as EngineResult,
+    peer_connection::{
+        PeerConnectionEventHandler, RTCIceGatheringState, RTCPeerConnectionIceErrorEvent,
+        RTCPeerConnectionIceEvent, RTCPeerConnectionState,
+    },
+};
+
+use crate::{
+    channel::{Channel, ChannelParameters},
+    convert,
+    shared::Shared,
+};
+
+pub(crate) struct Handler {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) runtime: Handle,
+}
+
+#[async_trait]
+impl PeerConnectionEventHandler for Handler {
+    async fn on_negotiation_needed(&self) {
+        let _ = self.shared.emit(PeerEvent::NegotiationNeeded);
+    }
+
+    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
+        match event.candidate.to_json() {
+            Ok(candidate) => {
+                let ufrag = self.shared.local_ufrag();
+                let candidate = convert::local_candidate(candidate, ufrag);
+                let _ = self.shared.emit(PeerEvent::Candidate(candidate));
+            }
+            Err(error) => warn!(%error, "the engine gathered a candidate that it cannot express"),
+        }
+    }
+
+    async fn on_ice_candidate_error(&self, event: RTCPeerConnectionIceErrorEvent) {
+        debug!(?event, "gathering a candidate failed");
+    }
+
+    async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
+        if state == RTCIceGatheringState::Complete {
+            let end = IceCandidate {
+                sdp_m_line_index: Some(0),
+                username_fragment: self.shared.local_ufrag(),
+                ..IceCandidate::default()
+            };
+            let _ = self.shared.emit(PeerEvent::Candidate(end));
+        }
+    }
+
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        // The end is told when the driver has ended, so that it is the last event in any case.
+        let Some(state) = convert::connection_state(state) else {
+            return;
+        };
+        if state == ConnectionState::Connected
+            && let Some(peer) = self.shared.engine_peer()
+            && let Some(pair) = convert::selected_pair(&*peer).await
+        {
+            self.shared.emit_selected_pair(pair);
+        }
+        self.shared.emit_state(state);
+    }
+
+    async fn on_data_channel(&self, engine: Arc<dyn EngineChannel>) {
+        self.shared.pulse.settled();
+        let Ok(parameters) = parameters(&*engine).await else {
+            debug!("a data channel was closed while it was being announced");
+            return;
+        };
+        let handle = Channel::handle(engine, parameters, &self.shared, self.runtime.clone());
+        if let Err(PeerEvent::Channel(refused)) = self.shared.emit(PeerEvent::Channel(handle)) {
+            warn!("the peer opens data channels faster than they are taken: one is refused");
+            self.runtime
+                .spawn(async move { refused.channel.close().await });
+        }
+    }
+}
+
+/// The engine does not know the reliability of a channel that the peer opened.
+async fn parameters(engine: &dyn EngineChannel) -> EngineResult<ChannelParameters> {
+    let init = ChannelInit::default()
+        .ordered(engine.ordered().await?)
+        .protocol(engine.protocol().await?);
+    Ok(ChannelParameters {
+        label: engine.label().await?,
+        init,
+    })
+}

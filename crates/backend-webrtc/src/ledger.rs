@@ -1,0 +1,72 @@
+//! The channels of one connection that have something in flight, settled once a round of the driver.
+//!
+//! The engine tells what it still holds of a channel only when asked. Asking from the driver's own
+//! round, right after it has applied what the peer acknowledged, costs no task, no timer and no lost
+//! wake-up; and only channels that have sent something are asked.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use crate::outgoing::Outgoing;
+
+/// How soon to look again at a channel whose account could not be settled, because another task was
+/// busy in the engine.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// What became of one account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Account {
+    /// Nothing is in flight any more.
+    Settled,
+    /// Something is; the next packet from the peer may change that.
+    Open,
+    /// The engine was busy.
+    Unknown,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    open: Mutex<Vec<Arc<Outgoing>>>,
+}
+
+impl Ledger {
+    /// Takes note of a channel that has something in flight.
+    pub(crate) fn enter(&self, channel: Arc<Outgoing>) {
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(channel);
+    }
+
+    /// Asks for the state of every open account; says how soon to ask again, if that cannot wait for
+    /// the next packet.
+    pub(crate) fn settle_accounts(&self) -> Option<Duration> {
+        // Taken out, so that no lock is held while a channel wakes its senders and its reader.
+        let mut accounts = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            if open.is_empty() {
+                return None;
+            }
+            std::mem::take(&mut *open)
+        };
+        let mut busy = false;
+        accounts.retain(|channel| {
+            let account = channel.settle();
+            busy |= account == Account::Unknown;
+            account != Account::Settled
+        });
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.append(&mut open);
+        *open = accounts;
+        busy.then_some(LOOK_AGAIN)
+    }
+
+    /// Forgets everything: the connection is over.
+    pub(crate) fn clear(&self) {
+        let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
+        // Outside the lock: the last reference to a channel takes parts of the engine with it.
+        drop(open);
+    }
+}

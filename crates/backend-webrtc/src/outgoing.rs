@@ -1,0 +1,554 @@
+//! The sending half of a data channel: order, back-pressure and the account of what is in flight.
+//!
+//! ```text
+//!   send, try_send ──► room (permits) ──► queue, only while another message is being handed over
+//!                        ▲                  │
+//!                        │                  ▼
+//!                      settle ◄── outstanding_bytes ── engine
+//! ```
+//!
+//! A message takes permits for its size and gives them back when the engine has let go of it. One
+//! message at a time is handed to the engine, so order holds; as a rule its own sender does that, with
+//! no task and no queue in between.
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker, ready},
+};
+
+use bytes::BytesMut;
+use futures_util::task::AtomicWaker;
+use skapi_rtc_backend::{ChannelError, ChannelState, Message};
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, TryAcquireError},
+};
+use tracing::debug;
+use webrtc::{
+    data_channel::{DataChannel as EngineChannel, RTCDataChannelState},
+    error::{Error as EngineError, Result as EngineResult},
+};
+
+use crate::{
+    convert,
+    ledger::{Account, Ledger},
+};
+
+/// What a message costs beside its bytes: the engine's bookkeeping for it. It keeps a flood of empty
+/// messages as bounded as one of large ones.
+const COST_PER_MESSAGE: usize = 256;
+
+pub(crate) struct Outgoing {
+    engine: Arc<dyn EngineChannel>,
+    ledger: Arc<Ledger>,
+    handle: Handle,
+    /// The send buffer's size, in bytes of cost.
+    capacity: usize,
+    room: Semaphore,
+    /// Whoever reads the channel's events.
+    reader: AtomicWaker,
+    state: Mutex<State>,
+}
+
+struct State {
+    channel: ChannelState,
+    /// Accepted while another message was being handed over.
+    queue: VecDeque<Next>,
+    /// Some message is on its way to the engine.
+    handing_over: bool,
+    account: Bytes,
+    low_threshold: usize,
+    /// The buffered amount has been above the threshold since it was last reported low.
+    was_above: bool,
+    low_unreported: bool,
+    /// Whether the ledger holds this channel.
+    in_ledger: bool,
+}
+
+/// What follows the message that is being handed over.
+enum Next {
+    Message(Message),
+    Close,
+}
+
+impl Outgoing {
+    pub(crate) fn new(
+        engine: Arc<dyn EngineChannel>,
+        ledger: Arc<Ledger>,
+        handle: Handle,
+        capacity: usize,
+    ) -> Self {
+        let capacity = capacity.clamp(
+            COST_PER_MESSAGE,
+            Semaphore::MAX_PERMITS.min(u32::MAX as usize),
+        );
+        Self {
+            engine,
+            ledger,
+            handle,
+            capacity,
+            room: Semaphore::new(capacity),
+            reader: AtomicWaker::new(),
+            state: Mutex::new(State {
+                channel: ChannelState::Connecting,
+                queue: VecDeque::new(),
+                handing_over: false,
+                account: Bytes::default(),
+                low_threshold: 0,
+                was_above: false,
+                low_unreported: false,
+                in_ledger: false,
+            }),
+        }
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<dyn EngineChannel> {
+        &self.engine
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Sends a message once there is room for it.
+    pub(crate) async fn send(self: &Arc<Self>, message: Message) -> Result<(), ChannelError> {
+        self.check_open()?;
+        let cost = self.cost(&message);
+        let permit = self
+            .room
+            .acquire_many(cost)
+            .await
+            .map_err(|_| ChannelError::Closed)?;
+        permit.forget();
+        match self.accept(message, cost) {
+            Some(handover) => handover.await,
+            None => Ok(()),
+        }
+    }
+
+    /// Sends a message if there is room for it.
+    pub(crate) fn try_send(self: &Arc<Self>, message: Message) -> Result<(), ChannelError> {
+        self.check_open()?;
+        let cost = self.cost(&message);
+        match self.room.try_acquire_many(cost) {
+            Ok(permit) => permit.forget(),
+            Err(TryAcquireError::NoPermits) => return Err(ChannelError::Full),
+            Err(TryAcquireError::Closed) => return Err(ChannelError::Closed),
+        }
+        let Some(mut handover) = self.accept(message, cost) else {
+            return Ok(());
+        };
+        // The engine takes a message at once unless another task is busy in it; then the dropped
+        // handover goes on in the background.
+        match Pin::new(&mut handover).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => result,
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    pub(crate) fn buffered_amount(&self) -> usize {
+        self.state().account.buffered()
+    }
+
+    pub(crate) fn low_threshold(&self) -> usize {
+        self.state().low_threshold
+    }
+
+    pub(crate) fn set_low_threshold(&self, bytes: usize) {
+        let mut state = self.state();
+        state.low_threshold = bytes;
+        state.was_above = state.account.buffered() > bytes;
+    }
+
+    /// Whether the buffered amount has become low since this was last asked.
+    pub(crate) fn take_low(&self) -> bool {
+        std::mem::take(&mut self.state().low_unreported)
+    }
+
+    /// Has `cx` woken when the buffered amount becomes low or the channel is closed from here.
+    pub(crate) fn watch(&self, cx: &Context<'_>) {
+        self.reader.register(cx.waker());
+    }
+
+    /// The channel's state, asked of the engine as long as its events may not have been read.
+    pub(crate) fn channel_state(&self) -> ChannelState {
+        let known = self.state().channel;
+        if matches!(known, ChannelState::Closing | ChannelState::Closed) {
+            return known;
+        }
+        match poll_once(self.engine.ready_state()) {
+            Some(Ok(RTCDataChannelState::Open)) => self.set_open(),
+            Some(Ok(RTCDataChannelState::Closed) | Err(_)) => self.set_closed(),
+            _ => {}
+        }
+        self.state().channel
+    }
+
+    pub(crate) fn set_open(&self) {
+        let mut state = self.state();
+        if state.channel == ChannelState::Connecting {
+            state.channel = ChannelState::Open;
+        }
+    }
+
+    /// The peer closes the channel: it takes no new messages.
+    pub(crate) fn set_closing(&self) {
+        let mut state = self.state();
+        if state.channel != ChannelState::Closed {
+            state.channel = ChannelState::Closing;
+        }
+        drop(state);
+        self.room.close();
+    }
+
+    /// Closes the channel behind what was accepted.
+    pub(crate) async fn close(&self) {
+        let (before, now) = {
+            let mut state = self.state();
+            let before = state.channel;
+            if matches!(before, ChannelState::Closing | ChannelState::Closed) {
+                return;
+            }
+            state.channel = ChannelState::Closing;
+            if state.handing_over {
+                state.queue.push_back(Next::Close);
+            }
+            (before, !state.handing_over)
+        };
+        self.room.close();
+        if now {
+            self.close_engine().await;
+        }
+        if before == ChannelState::Connecting {
+            // The engine is silent about channels that are closed before they open.
+            self.set_closed();
+        }
+    }
+
+    /// The channel is gone: whoever waits for it is told.
+    pub(crate) fn set_closed(&self) {
+        let queue = {
+            let mut state = self.state();
+            if state.channel == ChannelState::Closed {
+                return;
+            }
+            state.channel = ChannelState::Closed;
+            state.account.write_off();
+            state.low_unreported = false;
+            std::mem::take(&mut state.queue)
+        };
+        drop(queue);
+        self.room.close();
+        self.reader.wake();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state().channel == ChannelState::Closed
+    }
+
+    /// Compares the account with what the engine still holds. Runs in the driver's round.
+    pub(crate) fn settle(&self) -> Account {
+        let outstanding = match poll_once(self.engine.outstanding_bytes()) {
+            Some(Ok(outstanding)) => outstanding,
+            Some(Err(_)) => {
+                self.set_closed();
+                return Account::Settled;
+            }
+            None => return Account::Unknown,
+        };
+        let (account, freed, low) = {
+            let mut state = self.state();
+            let freed = state.account.let_go(outstanding);
+            let low = state.was_above && state.account.buffered() <= state.low_threshold;
+            if low {
+                state.was_above = false;
+                state.low_unreported = true;
+            }
+            let account = match (state.handing_over, state.account.buffered()) {
+                // What is being handed over may have reached the engine after it was asked.
+                (true, _) => Account::Unknown,
+                (false, 0) if state.account.is_clear() => Account::Settled,
+                _ => Account::Open,
+            };
+            state.in_ledger = account != Account::Settled;
+            (account, freed, low)
+        };
+        if freed > 0 {
+            self.room.add_permits(freed);
+        }
+        if low {
+            self.reader.wake();
+        }
+        account
+    }
+
+    fn check_open(&self) -> Result<(), ChannelError> {
+        let mut known = self.state().channel;
+        if known == ChannelState::Connecting {
+            known = self.channel_state();
+        }
+        match known {
+            ChannelState::Connecting => Err(ChannelError::NotOpen),
+            ChannelState::Open => Ok(()),
+            ChannelState::Closing | ChannelState::Closed => Err(ChannelError::Closed),
+        }
+    }
+
+    /// A message larger than the whole buffer takes all of it, and passes alone.
+    fn cost(&self, message: &Message) -> u32 {
+        let cost = message
+            .len()
+            .saturating_add(COST_PER_MESSAGE)
+            .min(self.capacity);
+        u32::try_from(cost).unwrap_or(u32::MAX)
+    }
+
+    /// Enters a message into the books; the caller hands it over unless another message is on its way,
+    /// whose handover then takes this one along.
+    fn accept(self: &Arc<Self>, message: Message, cost: u32) -> Option<Handover> {
+        let enter;
+        let handover = {
+            let mut state = self.state();
+            state.account.accept(message.len(), cost);
+            state.was_above |= state.account.buffered() > state.low_threshold;
+            enter = !std::mem::replace(&mut state.in_ledger, true);
+            if state.handing_over {
+                state.queue.push_back(Next::Message(message));
+                None
+            } else {
+                state.handing_over = true;
+                Some(Handover::new(self.clone(), message))
+            }
+        };
+        if enter {
+            self.ledger.enter(self.clone());
+        }
+        handover
+    }
+
+    /// One message has reached the engine, or been refused by it; gives the next.
+    fn handed_over(&self, size: usize) -> Option<Next> {
+        let mut state = self.state();
+        state.account.hand_over(size);
+        let next = state.queue.pop_front();
+        state.handing_over = next.is_some();
+        next
+    }
+
+    async fn close_engine(&self) {
+        if let Err(error) = self.engine.close().await
+            && !convert::means_closed(&error)
+        {
+            debug!(%error, "the engine did not close a data channel in order");
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Payload bytes by how far they have come. Totals, so that nothing drifts.
+#[derive(Debug, Default)]
+struct Bytes {
+    accepted: u64,
+    handed_over: u64,
+    let_go: u64,
+    /// End (in accepted bytes) and cost of every message whose permits are out, oldest first.
+    messages: VecDeque<(u64, u32)>,
+    /// How many of `messages` the engine has.
+    messages_handed_over: usize,
+}
+
+impl Bytes {
+    fn accept(&mut self, size: usize, cost: u32) {
+        self.accepted += size as u64;
+        self.messages.push_back((self.accepted, cost));
+    }
+
+    fn hand_over(&mut self, size: usize) {
+        self.handed_over += size as u64;
+        self.messages_handed_over += 1;
+    }
+
+    /// The engine holds `outstanding` bytes of what it was given. Gives back the permits of the
+    /// messages that are through.
+    fn let_go(&mut self, outstanding: usize) -> usize {
+        let gone = self.handed_over.saturating_sub(outstanding as u64);
+        self.let_go = self.let_go.max(gone);
+        let mut freed = 0;
+        while self.messages_handed_over > 0
+            && let Some(&(end, cost)) = self.messages.front()
+            && end <= self.let_go
+        {
+            self.messages.pop_front();
+            self.messages_handed_over -= 1;
+            freed += cost as usize;
+        }
+        freed
+    }
+
+    fn buffered(&self) -> usize {
+        usize::try_from(self.accepted - self.let_go.min(self.accepted)).unwrap_or(usize::MAX)
+    }
+
+    fn is_clear(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    fn write_off(&mut self) {
+        self.let_go = self.accepted;
+        self.messages.clear();
+        self.messages_handed_over = 0;
+    }
+}
+
+/// A message on its way into the engine. Dropped half way it goes on in the background, so that a
+/// cancelled `send` neither loses another sender's message nor unbalances the account.
+struct Handover(Option<Passage>);
+
+struct Passage {
+    outgoing: Arc<Outgoing>,
+    size: usize,
+    passing: Pin<Box<dyn Future<Output = EngineResult<()>> + Send>>,
+}
+
+impl Handover {
+    fn new(outgoing: Arc<Outgoing>, message: Message) -> Self {
+        let size = message.len();
+        let passing = Box::pin(give(outgoing.engine.clone(), message));
+        Self(Some(Passage {
+            outgoing,
+            size,
+            passing,
+        }))
+    }
+}
+
+impl Future for Handover {
+    type Output = Result<(), ChannelError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(passage) = &mut self.0 else {
+            return Poll::Ready(Ok(()));
+        };
+        let result = ready!(passage.passing.as_mut().poll(cx));
+        let outgoing = passage.outgoing.clone();
+        let next = outgoing.handed_over(passage.size);
+        self.0 = None;
+        if let Some(next) = next {
+            let handle = outgoing.handle.clone();
+            handle.spawn(hand_over_all(outgoing, next));
+        }
+        Poll::Ready(result.map_err(|error| send_error(&error)))
+    }
+}
+
+impl Drop for Handover {
+    fn drop(&mut self) {
+        if let Some(passage) = self.0.take() {
+            let handle = passage.outgoing.handle.clone();
+            handle.spawn(async move {
+                let Passage {
+                    outgoing,
+                    size,
+                    passing,
+                } = passage;
+                let _ = passing.await;
+                if let Some(next) = outgoing.handed_over(size) {
+                    hand_over_all(outgoing, next).await;
+                }
+            });
+        }
+    }
+}
+
+async fn hand_over_all(outgoing: Arc<Outgoing>, first: Next) {
+    let mut next = Some(first);
+    while let Some(Next::Message(message)) = next {
+        let size = message.len();
+        // Who sent it no longer listens; a closed channel says so itself.
+        let _ = give(outgoing.engine.clone(), message).await;
+        next = outgoing.handed_over(size);
+    }
+    if next.is_some() {
+        outgoing.close_engine().await;
+    }
+}
+
+async fn give(engine: Arc<dyn EngineChannel>, message: Message) -> EngineResult<()> {
+    match message {
+        Message::Text(text) => engine.send_text(&text).await,
+        Message::Binary(bytes) => engine.send(BytesMut::from(bytes)).await,
+    }
+}
+
+fn send_error(error: &EngineError) -> ChannelError {
+    match error {
+        EngineError::ErrDataChannelNotOpen => ChannelError::NotOpen,
+        error if convert::means_closed(error) => ChannelError::Closed,
+        error => ChannelError::Engine(error.to_string()),
+    }
+}
+
+/// The result of an engine call that only waits for the engine's lock, if the lock is free.
+pub(crate) fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    let future = std::pin::pin!(future);
+    match future.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+impl std::fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = self.state();
+        f.debug_struct("Outgoing")
+            .field("state", &state.channel)
+            .field("buffered", &state.account.buffered())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_account_counts_bytes_until_the_engine_lets_go() {
+        let mut account = Bytes::default();
+        account.accept(100, 356);
+        account.accept(50, 306);
+        assert_eq!(account.buffered(), 150);
+        account.hand_over(100);
+        assert_eq!(account.let_go(100), 0, "the engine still holds everything");
+        assert_eq!(account.let_go(40), 0, "half a message frees nothing");
+        assert_eq!(account.buffered(), 90);
+        assert_eq!(account.let_go(0), 356);
+        account.hand_over(50);
+        assert_eq!(account.let_go(0), 306);
+        assert_eq!(account.buffered(), 0);
+        assert!(account.is_clear());
+    }
+
+    #[test]
+    fn an_empty_message_frees_its_permits_only_once_it_was_handed_over() {
+        let mut account = Bytes::default();
+        account.accept(0, 256);
+        assert_eq!(account.let_go(0), 0);
+        account.hand_over(0);
+        assert_eq!(account.let_go(0), 256);
+    }
+
+    #[test]
+    fn what_is_written_off_is_not_buffered() {
+        let mut account = Bytes::default();
+        account.accept(100, 356);
+        account.write_off();
+        assert_eq!(account.buffered(), 0);
+        assert!(account.is_clear());
+    }
+}

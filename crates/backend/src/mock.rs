@@ -1,0 +1,1 @@
+//! Mocks of the traits.
