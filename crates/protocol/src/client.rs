@@ -1,11 +1,14 @@
 //! Frames from a client to the service.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
     ConnectionId, GroupName, Json, UserId,
     codec::{DecodeError, Fields, edge_cid},
+    ready::hidden,
     server::some,
 };
 
@@ -17,7 +20,7 @@ use crate::{
 pub type RequestRef = u32;
 
 /// A frame from a client.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientFrame {
     /// "I am still here": right after the socket has opened, then every 15 seconds.
@@ -67,7 +70,7 @@ pub enum ClientFrame {
 }
 
 /// What travels in a post, besides its destination.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ClientMessage {
     /// Any JSON.
     pub content: Json,
@@ -98,6 +101,63 @@ pub struct Notification {
     pub notification: Option<Json>,
     /// `notificationConfig`.
     pub config: Option<Json>,
+}
+
+impl fmt::Debug for ClientFrame {
+    /// Leaves tokens out: frames end up in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeepAlive => f.write_str("KeepAlive"),
+            Self::JoinRoom {
+                group,
+                token,
+                reference,
+            } => f
+                .debug_struct("JoinRoom")
+                .field("group", group)
+                .field("token", &hidden(token))
+                .field("reference", reference)
+                .finish(),
+            Self::Broadcast { group, message } => f
+                .debug_struct("Broadcast")
+                .field("group", group)
+                .field("message", message)
+                .finish(),
+            Self::SendMessage { user, message } => f
+                .debug_struct("SendMessage")
+                .field("user", user)
+                .field("message", message)
+                .finish(),
+            Self::Rtc {
+                to,
+                content,
+                token,
+                reference,
+            } => f
+                .debug_struct("Rtc")
+                .field("to", to)
+                .field("content", content)
+                .field("token", &hidden(token))
+                .field("reference", reference)
+                .finish(),
+            Self::Unknown { action, .. } => f
+                .debug_struct("Unknown")
+                .field("action", action)
+                .finish_non_exhaustive(),
+        }
+    }
+}
+
+impl fmt::Debug for ClientMessage {
+    /// Leaves the token out, like [`ClientFrame`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientMessage")
+            .field("content", &self.content)
+            .field("notification", &self.notification)
+            .field("token", &hidden(&self.token))
+            .field("reference", &self.reference)
+            .finish()
+    }
 }
 
 impl ClientFrame {

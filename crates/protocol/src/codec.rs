@@ -52,6 +52,9 @@ pub enum DecodeError {
     /// The frame is JSON, but not an object.
     #[error("the frame is not a JSON object")]
     NotAnObject,
+    /// A field is there twice, so readers could disagree on which one counts.
+    #[error("the field `{0}` is there more than once")]
+    Repeated(String),
     /// A field is missing.
     #[error("the field `{0}` is missing")]
     Missing(&'static str),
@@ -158,7 +161,14 @@ impl Fields {
                 Err(error) => DecodeError::Syntax(error.to_string()),
             });
         }
-        serde_json::from_str(text).map_err(|error| DecodeError::Syntax(error.to_string()))
+        serde_json::from_str(text).map_err(|error| {
+            let message = error.to_string();
+            // The fields are taken raw, so the one thing wrong with an object's data is a repeated field.
+            match message.split('`').nth(1) {
+                Some(field) if error.is_data() => DecodeError::Repeated(field.to_owned()),
+                _ => DecodeError::Syntax(message),
+            }
+        })
     }
 
     /// A field that must be there.
@@ -194,12 +204,21 @@ impl Fields {
         Json::new(unprotect_percent(raw.get())).map_err(|error| invalid(field, error))
     }
 
-    /// The frame as a whole.
+    /// A frame of a client as a whole.
     pub(crate) fn whole(text: &str) -> Result<Json, DecodeError> {
-        Json::new(unprotect_percent(text)).map_err(|error| DecodeError::Syntax(error.to_string()))
+        Json::new(text).map_err(|error| DecodeError::Syntax(error.to_string()))
     }
 
-    fn read<T: DeserializeOwned>(field: &'static str, raw: &RawValue) -> Result<T, DecodeError> {
+    /// A frame of the service as a whole, with the protection of `%` taken back.
+    pub(crate) fn whole_unprotected(text: &str) -> Result<Json, DecodeError> {
+        Self::whole(&unprotect_percent(text))
+    }
+
+    /// A field's value.
+    pub(crate) fn read<T: DeserializeOwned>(
+        field: &'static str,
+        raw: &RawValue,
+    ) -> Result<T, DecodeError> {
         serde_json::from_str(raw.get()).map_err(|error| invalid(field, error))
     }
 }
@@ -273,5 +292,9 @@ mod tests {
         assert!(error(r#"{"action":"rtc","uid":"cid:<b>","content":1}"#).contains("`uid`"));
         assert_eq!(error(r#"["keepAlive"]"#), "the frame is not a JSON object");
         assert!(error("{").starts_with("the frame is not valid JSON"));
+        assert_eq!(
+            error(r#"{"action":"joinRoom","rid":"a","rid":"b"}"#),
+            "the field `rid` is there more than once"
+        );
     }
 }

@@ -126,8 +126,8 @@ impl GroupQuery {
             return Ok(Self::Users(UsersQuery { group, user, page }));
         };
         let filter = match search_for.as_str() {
-            "group" => GroupFilter::Name(matcher(&raw)?),
-            "number_of_users" => GroupFilter::Users(matcher(&raw)?),
+            "group" => GroupFilter::Name(matcher(&raw, Fields::read)?),
+            "number_of_users" => GroupFilter::Users(matcher(&raw, number)?),
             other => {
                 let reason = format_args!("`{other}` is neither `group` nor `number_of_users`");
                 return Err(invalid("searchFor", reason));
@@ -325,18 +325,18 @@ struct QueryOut<'a> {
     ascending: Option<bool>,
 }
 
-fn matcher<T: serde::de::DeserializeOwned>(raw: &RawQuery<'_>) -> Result<Matcher<T>, DecodeError> {
-    let value = Fields::required("value", raw.value)?;
-    let condition: Option<String> = Fields::optional("condition", raw.condition)?;
-    if let Some(end) = Fields::optional("range", raw.range)? {
-        if condition.is_some() {
-            return Err(invalid(
-                "range",
-                "it cannot be used together with `condition`",
-            ));
-        }
-        return Ok(Matcher::Range(value, end));
+fn matcher<T>(
+    raw: &RawQuery<'_>,
+    read: impl Fn(&'static str, &RawValue) -> Result<T, DecodeError>,
+) -> Result<Matcher<T>, DecodeError> {
+    let value = raw.value.ok_or(DecodeError::Missing("value"))?;
+    let value = read("value", value)?;
+    // A range makes the condition pointless, and Skapi's client deletes it; but it leaves it in beside a
+    // range of `0` or `""`.
+    if let Some(end) = raw.range {
+        return Ok(Matcher::Range(value, read("range", end)?));
     }
+    let condition: Option<String> = Fields::optional("condition", raw.condition)?;
     let condition = condition.as_deref().unwrap_or(">");
     match Condition::read(condition) {
         Some(condition) => Ok(Matcher::Compare(condition, value)),
@@ -344,6 +344,16 @@ fn matcher<T: serde::de::DeserializeOwned>(raw: &RawQuery<'_>) -> Result<Matcher
             "condition",
             format_args!("`{condition}` is not a comparison"),
         )),
+    }
+}
+
+/// A number, or a text that holds one: what comes from a form field is text.
+fn number(field: &'static str, raw: &RawValue) -> Result<f64, DecodeError> {
+    let text: String = serde_json::from_str(raw.get()).unwrap_or_else(|_| raw.get().to_owned());
+    // Read by std, which rounds to the nearest `f64`; serde_json may be one bit off.
+    match text.trim().parse::<f64>() {
+        Ok(number) if number.is_finite() => Ok(number),
+        _ => Err(invalid(field, "it is not a number")),
     }
 }
 

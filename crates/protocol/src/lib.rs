@@ -19,9 +19,11 @@ mod codec;
 pub mod http;
 mod ids;
 mod json;
+mod ready;
 mod rtc;
 mod sdp;
 mod server;
+mod text_enum;
 
 pub use client::{ClientFrame, ClientMessage, Notification, RequestRef};
 pub use codec::{
@@ -30,6 +32,7 @@ pub use codec::{
 };
 pub use ids::{ConnectionId, GroupName, IdError, UserId};
 pub use json::{Json, JsonError};
+pub use ready::{Ready, ServerLimits};
 pub use rtc::{CallKey, Capability, HangupReason, RtcContent, RtcSignal};
 pub use sdp::{IceCandidate, IceServer, SdpKind, SessionDescription};
-pub use server::{ErrorCode, Notice, NoticeCode, Ready, ServerFrame, ServerLimits};
+pub use server::{ErrorCode, Notice, NoticeCode, ServerFrame};

@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 use crate::{
     IceCandidate, Json, SdpKind, SessionDescription,
     codec::{DecodeError, Fields, invalid},
-    server::{some, text_enum},
+    server::some,
+    text_enum::text_enum,
 };
 
 /// The content of an `rtc` frame: one signal of Skapi's, and beside it what our own peers add.

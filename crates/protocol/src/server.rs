@@ -1,13 +1,12 @@
 //! Frames from the service to a client.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
-    ConnectionId, DEFAULT_MAX_FRAME_BYTES, GroupName, IceServer, Json, RequestRef, UserId,
+    ConnectionId, GroupName, Json, Ready, RequestRef, UserId,
     codec::{DecodeError, Fields},
+    text_enum::text_enum,
 };
 
 /// A frame from the service.
@@ -96,52 +95,6 @@ impl Notice {
     }
 }
 
-macro_rules! text_enum {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(from = "String", into = "String")]
-        #[non_exhaustive]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant,)+
-            /// One that this version does not know.
-            Other(String),
-        }
-
-        impl $name {
-            /// The form on the wire.
-            pub fn as_str(&self) -> &str {
-                match self {
-                    $(Self::$variant => $text,)+
-                    Self::Other(text) => text,
-                }
-            }
-        }
-
-        impl From<String> for $name {
-            fn from(text: String) -> Self {
-                match text.as_str() {
-                    $($text => Self::$variant,)+
-                    _ => Self::Other(text),
-                }
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(value: $name) -> String {
-                value.as_str().to_owned()
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
-pub(crate) use text_enum;
-
 text_enum! {
     /// What a [`Notice`] tells.
     NoticeCode {
@@ -173,59 +126,6 @@ text_enum! {
         UserOffline = "USER_OFFLINE",
         /// The addressed client does not read its messages; this one was not delivered.
         NotDelivered = "NOT_DELIVERED",
-    }
-}
-
-/// What a client learns when its connection opens. Our extension.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Ready {
-    /// The connection's own id.
-    pub cid: ConnectionId,
-    /// The user that the service took from the token.
-    pub user_id: UserId,
-    /// The secret by which a lost connection is resumed, where the service offers that.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resume: Option<String>,
-    /// STUN and TURN servers for this client's calls.
-    #[serde(default)]
-    pub ice_servers: Vec<IceServer>,
-    /// What the service accepts.
-    #[serde(default)]
-    pub limits: ServerLimits,
-    /// The service's name and version.
-    #[serde(default)]
-    pub server: String,
-}
-
-impl Ready {
-    /// A greeting for this connection of this user, with nothing else in it.
-    pub fn new(cid: ConnectionId, user_id: UserId) -> Self {
-        Self {
-            cid,
-            user_id,
-            resume: None,
-            ice_servers: Vec::new(),
-            limits: ServerLimits::default(),
-            server: String::new(),
-        }
-    }
-}
-
-/// What a service accepts from one client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct ServerLimits {
-    /// The largest frame, in bytes.
-    pub max_frame_bytes: usize,
-}
-
-impl Default for ServerLimits {
-    fn default() -> Self {
-        Self {
-            max_frame_bytes: DEFAULT_MAX_FRAME_BYTES,
-        }
     }
 }
 
@@ -274,7 +174,7 @@ impl ServerFrame {
                 reference: Fields::required("#done", raw.done)?,
             }
         } else {
-            Self::Unknown(Fields::whole(text)?)
+            Self::Unknown(Fields::whole_unprotected(text)?)
         })
     }
 
