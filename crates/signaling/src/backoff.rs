@@ -1,0 +1,45 @@
+//! How long to wait before the next attempt to connect.
+
+use std::time::Duration;
+
+use crate::{Config, rng::Rng};
+
+/// Exponential back-off with jitter: attempt n waits between half and all of `base · 2ⁿ`, capped.
+///
+/// Half of it is kept as a floor so that a client never hammers; the other half spreads a crowd that was
+/// cut off at the same moment.
+pub(crate) fn delay(config: &Config, attempt: u32, rng: &mut Rng) -> Duration {
+    let factor = 2u32.saturating_pow(attempt.min(16));
+    let full = config
+        .reconnect_base
+        .saturating_mul(factor)
+        .min(config.reconnect_max);
+    full.mul_f64(0.5 + rng.unit() / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_stay_in_their_band_and_are_capped() {
+        let config = Config::default();
+        let mut rng = Rng::new(7);
+        for attempt in 0..40 {
+            let full = config
+                .reconnect_base
+                .saturating_mul(2u32.saturating_pow(attempt.min(16)))
+                .min(config.reconnect_max);
+            let delay = delay(&config, attempt, &mut rng);
+            assert!(delay >= full / 2 && delay <= full, "{attempt}: {delay:?}");
+        }
+    }
+
+    #[test]
+    fn two_seeds_wait_differently_and_one_seed_alike() {
+        let config = Config::default();
+        let of = |seed| delay(&config, 3, &mut Rng::new(seed));
+        assert_eq!(of(1), of(1));
+        assert_ne!(of(1), of(2));
+    }
+}

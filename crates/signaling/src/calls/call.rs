@@ -1,0 +1,384 @@
+//! One call: who it is with, which phase it is in, and what its user can do to it.
+//!
+//! ```text
+//!   Caller                                       Callee
+//!
+//!   Preparing ── offer made ──▶ Dialing          Ringing ── accept ──▶ Answering
+//!       │                         │ answer                               │ answer made
+//!       │ glare lost              ▼                                      ▼
+//!       └──────▶ Answering    Connecting                            Connecting
+//!                                 │        engines connected             │
+//!                                 ▼                                      ▼
+//!                             Established ◀─────────────────────▶  Established
+//!
+//!   every phase ── hang up, `hungup`, time out, failure ──▶ ended: the call is gone
+//! ```
+//!
+//! What the peer says is in `content.rs`, what the engine says in `engine.rs`, who offers when in
+//! `negotiation.rs`, and whether the peer is still there in `liveness.rs`.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use skapi_rtc_protocol::{
+    CallKey, Capability, ClientFrame, ConnectionId, RtcContent, RtcSignal, SessionDescription,
+    UserId,
+};
+
+use super::{
+    Ctx,
+    candidates::{LocalCandidates, RemoteCandidates},
+    engine::Engine,
+    negotiation::Negotiation,
+};
+use crate::{
+    CallEnd, CallEvent, CallId, EndReason, Event, Instant, Role, RtcAction, Side, requests::Purpose,
+};
+
+/// What this version knows beyond Skapi.
+const CAPABILITIES: [Capability; 2] = [Capability::Ringing, Capability::Renegotiate];
+
+/// How much longer a callee rings than a caller waits, so that the caller is the one who gives up.
+const CALLEE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Goes on, or ends the call.
+pub(super) type Flow = ControlFlow<CallEnd>;
+
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) id: CallId,
+    /// Absent when Skapi's own client called: it names no calls.
+    pub(super) key: Option<CallKey>,
+    pub(super) peer: ConnectionId,
+    /// Unknown for a caller until the peer has spoken.
+    pub(super) user: Option<UserId>,
+    pub(super) role: Role,
+    pub(super) phase: Phase,
+    /// What the peer knows beyond Skapi; absent as long as it has not said so.
+    pub(super) peer_knows: Option<Vec<Capability>>,
+    pub(super) engine: Engine,
+    pub(super) negotiation: Negotiation,
+    pub(super) local: LocalCandidates,
+    pub(super) remote: RemoteCandidates,
+    pub(super) deadline: Option<Instant>,
+    /// Why the call is about to end, unless the peer says a better reason in a moment.
+    pub(super) failing: Option<EndReason>,
+    /// The service said that the peer's link is gone.
+    pub(super) peer_link_lost: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Phase {
+    Preparing,
+    Dialing { ringing: bool, accepted: bool },
+    Ringing { offer: SessionDescription },
+    Answering,
+    Connecting,
+    Established,
+}
+
+/// Where a call stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CallPhase {
+    /// Caller: the offer is being made.
+    Preparing,
+    /// Caller: the offer is on its way or has arrived; nobody has accepted yet.
+    Dialing,
+    /// Callee: it rings.
+    Ringing,
+    /// Callee: accepted; the answer is being made.
+    Answering,
+    /// Accepted; the two engines look for a path.
+    Connecting,
+    /// Data and media flow.
+    Established,
+}
+
+/// What is known about a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallInfo {
+    /// The call.
+    pub call: CallId,
+    /// The peer's connection.
+    pub peer: ConnectionId,
+    /// The peer; unknown to a caller until the peer has answered or rung.
+    pub user: Option<UserId>,
+    /// Our part in it.
+    pub role: Role,
+    /// Where it stands.
+    pub phase: CallPhase,
+}
+
+/// How a call is to be placed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlaceOptions {
+    /// How long it may ring; the session's
+    /// [`no_answer_timeout`](crate::Config::no_answer_timeout) if `None`.
+    pub no_answer_timeout: Option<Duration>,
+}
+
+impl PlaceOptions {
+    /// Sets how long it may ring.
+    pub fn no_answer_timeout(mut self, timeout: Duration) -> Self {
+        self.no_answer_timeout = Some(timeout);
+        self
+    }
+}
+
+impl Call {
+    pub(super) fn place(
+        id: CallId,
+        key: CallKey,
+        peer: ConnectionId,
+        options: &PlaceOptions,
+        ctx: &mut Ctx<'_>,
+    ) -> Self {
+        let patience = options
+            .no_answer_timeout
+            .unwrap_or(ctx.config.no_answer_timeout);
+        let mut call = Self::new(id, Some(key), peer, Role::Caller, Phase::Preparing);
+        call.deadline = Some(ctx.now + patience);
+        call.open_engine(ctx);
+        call.make_offer(ctx);
+        call
+    }
+
+    pub(super) fn ring(
+        id: CallId,
+        content: &RtcContent,
+        offer: SessionDescription,
+        from: ConnectionId,
+        user: UserId,
+        ctx: &mut Ctx<'_>,
+    ) -> Self {
+        let mut call = Self::new(
+            id,
+            content.call,
+            from.clone(),
+            Role::Callee,
+            Phase::Ringing { offer },
+        );
+        call.user = Some(user.clone());
+        call.deadline = Some(ctx.now + ctx.config.no_answer_timeout + CALLEE_PATIENCE);
+        call.peer_knows = content.capabilities.clone();
+        if call.peer_can(&Capability::Ringing) {
+            call.send(RtcSignal::Ringing, ctx);
+        }
+        ctx.out.event(Event::Incoming {
+            call: id,
+            from,
+            user,
+        });
+        call
+    }
+
+    fn new(id: CallId, key: Option<CallKey>, peer: ConnectionId, role: Role, phase: Phase) -> Self {
+        Self {
+            id,
+            key,
+            peer,
+            user: None,
+            role,
+            phase,
+            peer_knows: None,
+            engine: Engine::new(id),
+            negotiation: Negotiation::default(),
+            local: LocalCandidates::default(),
+            remote: RemoteCandidates::default(),
+            deadline: None,
+            failing: None,
+            peer_link_lost: false,
+        }
+    }
+
+    pub(super) fn info(&self) -> CallInfo {
+        CallInfo {
+            call: self.id,
+            peer: self.peer.clone(),
+            user: self.user.clone(),
+            role: self.role,
+            phase: match self.phase {
+                Phase::Preparing => CallPhase::Preparing,
+                Phase::Dialing { .. } => CallPhase::Dialing,
+                Phase::Ringing { .. } => CallPhase::Ringing,
+                Phase::Answering => CallPhase::Answering,
+                Phase::Connecting => CallPhase::Connecting,
+                Phase::Established => CallPhase::Established,
+            },
+        }
+    }
+
+    /// The user accepts. Without effect unless the call rings here.
+    pub(super) fn accept(&mut self, ctx: &mut Ctx<'_>) {
+        if !matches!(self.phase, Phase::Ringing { .. }) {
+            return;
+        }
+        let Phase::Ringing { offer } = std::mem::replace(&mut self.phase, Phase::Answering) else {
+            return;
+        };
+        self.answer(offer, ctx);
+    }
+
+    /// We and the peer have called each other, and the peer's call is the one that counts. Our user wants
+    /// to talk, so it is accepted at once, on a peer connection that has nothing to do with our offer.
+    pub(super) fn yield_to(
+        &mut self,
+        content: &RtcContent,
+        offer: SessionDescription,
+        user: UserId,
+        ctx: &mut Ctx<'_>,
+    ) {
+        self.close_engine(ctx);
+        self.key = content.call;
+        self.user = Some(user);
+        self.role = Role::Callee;
+        self.phase = Phase::Answering;
+        self.negotiation = Negotiation::default();
+        self.local.clear();
+        self.remote.clear();
+        ctx.out.call_event(self.id, CallEvent::Accepted);
+        self.answer(offer, ctx);
+    }
+
+    fn answer(&mut self, offer: SessionDescription, ctx: &mut Ctx<'_>) {
+        self.deadline = Some(ctx.now + ctx.config.connect_timeout);
+        self.open_engine(ctx);
+        self.accept_offer(offer, ctx);
+    }
+
+    /// What the user's wish to end the call means in its phase.
+    pub(super) fn end_by_user(&self) -> CallEnd {
+        let reason = match self.phase {
+            Phase::Preparing | Phase::Dialing { .. } => EndReason::Cancelled,
+            Phase::Ringing { .. } => EndReason::Declined,
+            Phase::Answering | Phase::Connecting | Phase::Established => EndReason::HungUp,
+        };
+        CallEnd {
+            reason,
+            by: Side::Local,
+        }
+    }
+
+    /// Ends the call: tells the peer if it is ours to tell, the engine, and the application.
+    pub(super) fn finish(mut self, end: CallEnd, ctx: &mut Ctx<'_>) {
+        if end.by == Side::Local && self.peer_has_heard_of_it() {
+            self.send_hangup(&end.reason, ctx);
+        }
+        self.close_engine(ctx);
+        ctx.out.call_event(self.id, CallEvent::Ended(end));
+    }
+
+    pub(super) fn peer_has_heard_of_it(&self) -> bool {
+        !matches!(self.phase, Phase::Preparing)
+    }
+
+    /// The offer was sent and nobody has accepted: the peer's offer meets ours.
+    pub(super) fn is_calling(&self) -> bool {
+        matches!(self.phase, Phase::Preparing | Phase::Dialing { .. })
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.phase, Phase::Connecting | Phase::Established)
+    }
+
+    pub(super) fn is_established(&self) -> bool {
+        matches!(self.phase, Phase::Established)
+    }
+
+    pub(super) fn peer_can(&self, capability: &Capability) -> bool {
+        self.peer_knows
+            .as_ref()
+            .is_some_and(|known| known.contains(capability))
+    }
+
+    pub(super) fn on_timeout(&mut self, ctx: &mut Ctx<'_>) -> Flow {
+        if self.deadline.is_none_or(|deadline| deadline > ctx.now) {
+            return Flow::Continue(());
+        }
+        self.deadline = None;
+        let reason = match self.phase {
+            _ if self.failing.is_some() => self.failing.take().unwrap_or(EndReason::HungUp),
+            Phase::Preparing | Phase::Dialing { .. } | Phase::Ringing { .. } => EndReason::NoAnswer,
+            Phase::Answering | Phase::Connecting => EndReason::ConnectTimeout,
+            Phase::Established => return self.on_grace_over(),
+        };
+        Flow::Break(CallEnd {
+            reason,
+            by: Side::Local,
+        })
+    }
+
+    pub(super) fn accepted(&mut self, ctx: &mut Ctx<'_>) {
+        if let Phase::Dialing {
+            accepted: accepted @ false,
+            ..
+        } = &mut self.phase
+        {
+            *accepted = true;
+            self.deadline = Some(ctx.now + ctx.config.connect_timeout);
+            ctx.out.call_event(self.id, CallEvent::Accepted);
+        }
+    }
+
+    pub(super) fn send(&self, signal: RtcSignal, ctx: &mut Ctx<'_>) {
+        let frame = self.frame(self.content(signal), None);
+        ctx.out.send_or_keep(frame);
+    }
+
+    /// Sends something that the peer must get now: the service says so if it cannot.
+    pub(super) fn send_to_reach(&self, signal: RtcSignal, ctx: &mut Ctx<'_>) {
+        let reference = if ctx.answers {
+            ctx.open_request(Purpose::Reach(self.id))
+        } else {
+            None
+        };
+        let frame = self.frame(self.content(signal), reference);
+        ctx.out.send_or_keep(frame);
+    }
+
+    fn send_hangup(&self, reason: &EndReason, ctx: &mut Ctx<'_>) {
+        let mut content = self.content(RtcSignal::HungUp(ctx.own_user()));
+        content.reason = reason.on_wire();
+        ctx.out.send_or_keep(self.frame(content, None));
+    }
+
+    fn content(&self, signal: RtcSignal) -> RtcContent {
+        let introduces = matches!(
+            signal,
+            RtcSignal::Offer(_) | RtcSignal::Answer(_) | RtcSignal::Ringing | RtcSignal::None
+        );
+        let mut content = RtcContent::new(signal);
+        content.call = self.key;
+        content.capabilities = introduces.then(|| CAPABILITIES.to_vec());
+        content
+    }
+
+    fn frame(&self, content: RtcContent, reference: Option<u32>) -> ClientFrame {
+        ClientFrame::Rtc {
+            to: self.peer.clone(),
+            content: content.encode(),
+            token: None,
+            reference,
+        }
+    }
+
+    fn open_engine(&mut self, ctx: &mut Ctx<'_>) {
+        let generation = self.engine.next_generation();
+        let action = RtcAction::Open {
+            generation,
+            role: self.role,
+            ice_servers: ctx.ice_servers(),
+        };
+        let op = self.engine.ask(action, ctx.out);
+        self.engine.opening = Some(op);
+    }
+
+    fn close_engine(&mut self, ctx: &mut Ctx<'_>) {
+        if self.engine.is_open() {
+            self.engine.ask(RtcAction::Close, ctx.out);
+            self.engine.closed();
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What the peer says about a call, as Skapi's client and our own peers say it.
+
+use skapi_rtc_protocol::{HangupReason, RtcContent, RtcSignal, SessionDescription};
+
+use super::{
+    Ctx,
+    call::{Call, Flow, Phase},
+};
+use crate::{CallEnd, CallEvent, EndReason, RtcAction, Side};
+
+impl Call {
+    pub(super) fn on_content(&mut self, content: RtcContent, ctx: &mut Ctx<'_>) -> Flow {
+        if content.capabilities.is_some() {
+            self.peer_knows = content.capabilities;
+        }
+        // Whoever speaks is there.
+        self.peer_link_lost = false;
+        match content.signal {
+            RtcSignal::Offer(offer) => self.on_offer(offer, ctx),
+            RtcSignal::Answer(answer) => self.on_answer(answer, ctx),
+            RtcSignal::Candidate(candidate) => {
+                if let Some(candidate) = self.remote.offer(candidate) {
+                    self.engine.ask(RtcAction::AddCandidate(candidate), ctx.out);
+                }
+            }
+            RtcSignal::Pickup(_) => self.accepted(ctx),
+            RtcSignal::HungUp(_) => return self.on_hung_up(content.reason),
+            RtcSignal::Ringing => self.on_ringing(ctx),
+            _ => {}
+        }
+        Flow::Continue(())
+    }
+
+    fn on_offer(&mut self, offer: SessionDescription, ctx: &mut Ctx<'_>) {
+        match &mut self.phase {
+            // The caller has changed its mind about what it offers before anybody answered.
+            Phase::Ringing { offer: current } => *current = offer,
+            Phase::Answering | Phase::Connecting | Phase::Established => {
+                self.on_renegotiation(offer, ctx);
+            }
+            // Glare is settled before a call is asked.
+            Phase::Preparing | Phase::Dialing { .. } => {}
+        }
+    }
+
+    fn on_ringing(&mut self, ctx: &mut Ctx<'_>) {
+        if let Phase::Dialing {
+            ringing: ringing @ false,
+            ..
+        } = &mut self.phase
+        {
+            *ringing = true;
+            ctx.out.call_event(self.id, CallEvent::Ringing);
+        }
+    }
+
+    fn on_hung_up(&self, reason: Option<HangupReason>) -> Flow {
+        let unsaid = match self.phase {
+            Phase::Preparing
+            | Phase::Dialing {
+                accepted: false, ..
+            } => EndReason::Declined,
+            Phase::Ringing { .. } => EndReason::Cancelled,
+            _ => EndReason::HungUp,
+        };
+        Flow::Break(CallEnd {
+            reason: EndReason::from_wire(reason, unsaid),
+            by: Side::Remote,
+        })
+    }
+}

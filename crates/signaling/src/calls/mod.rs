@@ -1,0 +1,440 @@
+//! All calls of a session: at most one with each connection, found by it or by the call's key.
+
+mod call;
+mod candidates;
+mod content;
+mod echoes;
+mod engine;
+mod liveness;
+mod negotiation;
+
+use std::{collections::BTreeMap, ops::ControlFlow};
+
+use skapi_rtc_protocol::{
+    CallKey, ClientFrame, ConnectionId, HangupReason, IceServer, Json, Ready, RequestRef,
+    RtcContent, RtcSignal, SessionDescription, UserId,
+};
+
+pub use self::call::{CallInfo, CallPhase, PlaceOptions};
+use self::{
+    call::{Call, Flow},
+    echoes::Echoes,
+};
+use crate::{
+    BusyPolicy, CallEnd, CallId, Config, EndReason, Event, Generation, Instant, OpId, RequestError,
+    RtcEvent, RtcOutcome, Side,
+    outbox::Outbox,
+    requests::{Purpose, Requests},
+    rng::Rng,
+};
+
+/// A call could not be placed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlaceError {
+    /// The session is closed.
+    #[error("the session is closed")]
+    Closed,
+    /// There is no connection to the service now; wait for [`Event::Connected`].
+    #[error("there is no connection to the service now: wait until it is back")]
+    NotConnected,
+    /// The id is our own.
+    #[error("a connection cannot call itself")]
+    ToSelf,
+    /// There is a call with this connection already.
+    #[error("there is a call with this connection already ({0})")]
+    AlreadyInCall(CallId),
+    /// As many calls as [`Config::max_calls`] allows are going on.
+    #[error("{0} calls are going on, which is the limit: end one first")]
+    TooManyCalls(usize),
+}
+
+/// There is no such call, or it has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} does not exist or has ended")]
+pub struct UnknownCall(pub CallId);
+
+/// What a call's steps need from their surroundings.
+pub(crate) struct Ctx<'a> {
+    pub(crate) now: Instant,
+    pub(crate) config: &'a Config,
+    pub(crate) out: &'a mut Outbox,
+    pub(crate) requests: &'a mut Requests,
+    pub(crate) rng: &'a mut Rng,
+    /// What the service said about us, if it greets.
+    pub(crate) own: Option<&'a Ready>,
+    /// The service answers requests.
+    pub(crate) answers: bool,
+}
+
+impl Ctx<'_> {
+    fn own_user(&self) -> String {
+        self.own
+            .map_or_else(String::new, |ready| ready.user_id.as_str().to_owned())
+    }
+
+    fn ice_servers(&self) -> Vec<IceServer> {
+        let of_service = self.own.map_or(&[][..], |ready| &ready.ice_servers);
+        self.config
+            .ice_servers
+            .iter()
+            .chain(of_service)
+            .cloned()
+            .collect()
+    }
+
+    fn open_request(&mut self, purpose: Purpose) -> Option<RequestRef> {
+        self.requests
+            .open(purpose, self.now, self.config.request_timeout)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    calls: BTreeMap<CallId, Call>,
+    by_peer: BTreeMap<ConnectionId, CallId>,
+    by_key: BTreeMap<CallKey, CallId>,
+    next_id: u64,
+    echoes: Echoes,
+}
+
+impl Calls {
+    pub(crate) fn place(
+        &mut self,
+        peer: ConnectionId,
+        options: &PlaceOptions,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<CallId, PlaceError> {
+        if ctx.own.is_some_and(|own| own.cid == peer) {
+            return Err(PlaceError::ToSelf);
+        }
+        if let Some(call) = self.by_peer.get(&peer) {
+            return Err(PlaceError::AlreadyInCall(*call));
+        }
+        if self.calls.len() >= ctx.config.max_calls {
+            return Err(PlaceError::TooManyCalls(self.calls.len()));
+        }
+        let (id, key) = (self.new_id(), CallKey(ctx.rng.next_u64()));
+        let call = Call::place(id, key, peer, options, ctx);
+        self.insert(call);
+        Ok(id)
+    }
+
+    pub(crate) fn accept(&mut self, id: CallId, ctx: &mut Ctx<'_>) -> Result<(), UnknownCall> {
+        self.calls.get_mut(&id).ok_or(UnknownCall(id))?.accept(ctx);
+        Ok(())
+    }
+
+    /// Ends a call by the user's wish, for this reason or for the one its phase suggests.
+    pub(crate) fn hang_up(
+        &mut self,
+        id: CallId,
+        reason: Option<EndReason>,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<(), UnknownCall> {
+        let call = self.calls.get(&id).ok_or(UnknownCall(id))?;
+        let mut end = call.end_by_user();
+        end.reason = reason.unwrap_or(end.reason);
+        self.finish(id, end, ctx);
+        Ok(())
+    }
+
+    pub(crate) fn on_rtc_frame(
+        &mut self,
+        content: &Json,
+        user: UserId,
+        from: ConnectionId,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let content = match RtcContent::decode(content) {
+            Ok(content) => content,
+            Err(error) => return ctx.out.event(Event::BadContent { from, error }),
+        };
+        let Some(id) = self.find(&content, &user, &from) else {
+            if let RtcSignal::Offer(offer) = &content.signal {
+                let offer = offer.clone();
+                self.on_first_offer(content, offer, user, from, ctx);
+            }
+            return;
+        };
+        if let RtcSignal::HungUp(_) = content.signal
+            && content.call.is_none()
+            && self.echoes.absorb(&from, ctx.now)
+        {
+            return;
+        }
+        self.step(id, ctx, |call, ctx| {
+            call.user.get_or_insert(user);
+            call.on_content(content, ctx)
+        });
+    }
+
+    pub(crate) fn on_rtc_done(
+        &mut self,
+        op: OpId,
+        result: Result<RtcOutcome, String>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        self.step(op.call, ctx, |call, ctx| call.on_rtc_done(op, result, ctx));
+    }
+
+    pub(crate) fn on_rtc_event(
+        &mut self,
+        id: CallId,
+        generation: Generation,
+        event: RtcEvent,
+        ctx: &mut Ctx<'_>,
+    ) {
+        self.step(id, ctx, |call, ctx| {
+            call.on_rtc_event(generation, event, ctx)
+        });
+    }
+
+    pub(crate) fn on_peer_disconnected(&mut self, peer: &ConnectionId, ctx: &mut Ctx<'_>) {
+        if let Some(id) = self.by_peer.get(peer).copied() {
+            self.step(id, ctx, Call::on_peer_disconnected);
+        }
+    }
+
+    pub(crate) fn on_reached(
+        &mut self,
+        id: CallId,
+        result: Result<(), RequestError>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        self.step(id, ctx, |call, _| call.on_reached(result));
+    }
+
+    pub(crate) fn on_link_up(&mut self, ctx: &mut Ctx<'_>) {
+        for call in self.calls.values_mut() {
+            call.on_link_back(ctx);
+        }
+    }
+
+    /// Calls that are up go on without the service; the others cannot.
+    pub(crate) fn on_link_down(&mut self, ctx: &mut Ctx<'_>) {
+        self.finish_where(|call| !call.is_up(), EndReason::SignalingLost, ctx);
+    }
+
+    pub(crate) fn on_timeout(&mut self, ctx: &mut Ctx<'_>) {
+        let due: Vec<_> = self
+            .calls
+            .values()
+            .filter(|call| call.deadline.is_some_and(|deadline| deadline <= ctx.now))
+            .map(|call| call.id)
+            .collect();
+        for id in due {
+            self.step(id, ctx, Call::on_timeout);
+        }
+        self.echoes.forget_old(ctx.now);
+    }
+
+    /// The session closes: every call ends.
+    pub(crate) fn close(&mut self, ctx: &mut Ctx<'_>) {
+        let all: Vec<_> = self
+            .calls
+            .values()
+            .map(|call| (call.id, call.end_by_user()))
+            .collect();
+        for (id, end) in all {
+            self.finish(id, end, ctx);
+        }
+        self.echoes = Echoes::default();
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let calls = self.calls.values().filter_map(|call| call.deadline).min();
+        [calls, self.echoes.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    pub(crate) fn info(&self, id: CallId) -> Option<CallInfo> {
+        self.calls.get(&id).map(Call::info)
+    }
+
+    pub(crate) fn infos(&self) -> impl Iterator<Item = CallInfo> + '_ {
+        self.calls.values().map(Call::info)
+    }
+
+    /// Calls, and entries of the tables that lead to them.
+    pub(crate) fn len(&self) -> (usize, usize) {
+        (
+            self.calls.len(),
+            self.by_peer.len() + self.by_key.len() + self.echoes.len(),
+        )
+    }
+
+    /// The call a content belongs to. A key counts from wherever the same user sends it, because a
+    /// connection that was lost comes back under another id; without a key the connection decides.
+    fn find(&mut self, content: &RtcContent, user: &UserId, from: &ConnectionId) -> Option<CallId> {
+        let Some(key) = content.call else {
+            let id = *self.by_peer.get(from)?;
+            // A stock peer's offer that meets our own call is glare, not part of it.
+            let glare =
+                matches!(content.signal, RtcSignal::Offer(_)) && self.calls[&id].is_calling();
+            return (!glare).then_some(id);
+        };
+        let id = *self.by_key.get(&key)?;
+        let call = self.calls.get_mut(&id)?;
+        if call.peer != *from {
+            if call.user.as_ref() != Some(user) || self.by_peer.contains_key(from) {
+                return None;
+            }
+            self.by_peer.remove(&call.peer);
+            self.by_peer.insert(from.clone(), id);
+            call.peer = from.clone();
+        }
+        Some(id)
+    }
+
+    /// An offer that belongs to no call: somebody calls, maybe while we call them.
+    fn on_first_offer(
+        &mut self,
+        content: RtcContent,
+        offer: SessionDescription,
+        user: UserId,
+        from: ConnectionId,
+        ctx: &mut Ctx<'_>,
+    ) {
+        if ctx.own.is_some_and(|own| own.cid == from) {
+            return;
+        }
+        if let Some(id) = self.by_peer.get(&from).copied() {
+            if self.calls[&id].is_calling() {
+                if self.we_win_glare(id, &content, &from, ctx) {
+                    return;
+                }
+                return self.yield_to(id, content, offer, user, ctx);
+            }
+            // The peer calls anew, so for it the call before is over.
+            let end = CallEnd {
+                reason: self.calls[&id].end_by_user().reason,
+                by: Side::Remote,
+            };
+            self.finish(id, end, ctx);
+        }
+        let in_call = !self.calls.is_empty();
+        let reject = ctx.config.busy == BusyPolicy::Reject && in_call;
+        if reject || self.calls.len() >= ctx.config.max_calls {
+            return send_busy(content.call, from, ctx);
+        }
+        let call = Call::ring(self.new_id(), &content, offer, from, user, ctx);
+        self.insert(call);
+    }
+
+    /// Both have called each other. Of two keys the smaller one wins, which both sides can tell. Skapi's
+    /// client has no keys; there the connection ids decide, and without our own we give way.
+    fn we_win_glare(
+        &self,
+        id: CallId,
+        content: &RtcContent,
+        from: &ConnectionId,
+        ctx: &Ctx<'_>,
+    ) -> bool {
+        match (self.calls[&id].key, content.call) {
+            (Some(ours), Some(theirs)) => ours < theirs,
+            _ => ctx.own.is_some_and(|own| own.cid < *from),
+        }
+    }
+
+    fn yield_to(
+        &mut self,
+        id: CallId,
+        content: RtcContent,
+        offer: SessionDescription,
+        user: UserId,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        if let Some(key) = call.key {
+            self.by_key.remove(&key);
+        }
+        if let Some(key) = content.call {
+            self.by_key.insert(key, id);
+        }
+        call.peer_knows = content.capabilities.clone();
+        call.yield_to(&content, offer, user, ctx);
+    }
+
+    fn new_id(&mut self) -> CallId {
+        self.next_id += 1;
+        CallId(self.next_id)
+    }
+
+    fn insert(&mut self, call: Call) {
+        self.by_peer.insert(call.peer.clone(), call.id);
+        if let Some(key) = call.key {
+            self.by_key.insert(key, call.id);
+        }
+        self.calls.insert(call.id, call);
+    }
+
+    /// Lets a call take a step, and ends it if the step says so.
+    fn step(
+        &mut self,
+        id: CallId,
+        ctx: &mut Ctx<'_>,
+        step: impl FnOnce(&mut Call, &mut Ctx<'_>) -> Flow,
+    ) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        if let ControlFlow::Break(end) = step(call, ctx) {
+            self.finish(id, end, ctx);
+        }
+    }
+
+    fn finish_where(
+        &mut self,
+        which: impl Fn(&Call) -> bool,
+        reason: EndReason,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let ids: Vec<_> = self
+            .calls
+            .values()
+            .filter(|call| which(call))
+            .map(|c| c.id)
+            .collect();
+        for id in ids {
+            self.finish(
+                id,
+                CallEnd {
+                    reason: reason.clone(),
+                    by: Side::Local,
+                },
+                ctx,
+            );
+        }
+    }
+
+    fn finish(&mut self, id: CallId, end: CallEnd, ctx: &mut Ctx<'_>) {
+        let Some(call) = self.calls.remove(&id) else {
+            return;
+        };
+        self.by_peer.remove(&call.peer);
+        if let Some(key) = call.key {
+            self.by_key.remove(&key);
+        }
+        if end.by == Side::Local && call.peer_has_heard_of_it() && call.peer_knows.is_none() {
+            self.echoes.expect(call.peer.clone(), ctx.now);
+        }
+        call.finish(end, ctx);
+    }
+}
+
+fn send_busy(call: Option<CallKey>, to: ConnectionId, ctx: &mut Ctx<'_>) {
+    let mut content = RtcContent::new(RtcSignal::HungUp(ctx.own_user())).reason(HangupReason::Busy);
+    content.call = call;
+    let frame = ClientFrame::Rtc {
+        to,
+        content: content.encode(),
+        token: None,
+        reference: None,
+    };
+    ctx.out.send_or_keep(frame);
+}

@@ -1,0 +1,134 @@
+//! Why a call ended.
+
+use std::fmt;
+
+use skapi_rtc_protocol::HangupReason;
+
+/// Which of the two sides did something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// This one.
+    Local,
+    /// The peer's.
+    Remote,
+}
+
+/// How a call ended. Both sides give the same reason, each with the other side, unless both ended it at
+/// the same moment or a failure kept one from telling the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallEnd {
+    /// Why.
+    pub reason: EndReason,
+    /// Who ended it.
+    pub by: Side,
+}
+
+/// Why a call ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EndReason {
+    /// Somebody hung up.
+    HungUp,
+    /// The callee did not want it.
+    Declined,
+    /// The callee is in another call.
+    Busy,
+    /// The caller took it back before it was answered.
+    Cancelled,
+    /// It rang, and nobody answered in time.
+    NoAnswer,
+    /// The callee took it on another device.
+    AnsweredElsewhere,
+    /// Nobody is connected under the called id.
+    Unreachable,
+    /// The peer has lost its connection to the service, and does not answer on the call's own either.
+    PeerGone,
+    /// Our own connection to the service was lost before the call was up.
+    SignalingLost,
+    /// The call was accepted, but the two engines could not connect in time.
+    ConnectTimeout,
+    /// The engines' connection was lost and did not come back.
+    TransportFailed,
+    /// The service refused to carry the call, with what it said.
+    ServiceRefused(String),
+    /// An engine refused a step; on the side where it happened with what it said.
+    EngineFailed(String),
+}
+
+impl EndReason {
+    /// What is told to the peer. Everything that is no decision of a user's travels as `failed`.
+    pub(crate) fn on_wire(&self) -> Option<HangupReason> {
+        Some(match self {
+            Self::HungUp => return None,
+            Self::Declined => HangupReason::Declined,
+            Self::Busy => HangupReason::Busy,
+            Self::Cancelled => HangupReason::Cancelled,
+            Self::NoAnswer => HangupReason::NoAnswer,
+            Self::AnsweredElsewhere => HangupReason::AnsweredElsewhere,
+            Self::Unreachable
+            | Self::PeerGone
+            | Self::SignalingLost
+            | Self::ConnectTimeout
+            | Self::TransportFailed
+            | Self::ServiceRefused(_)
+            | Self::EngineFailed(_) => HangupReason::Failed,
+        })
+    }
+
+    /// What a reason from the wire means. A peer that does not give reasons (Skapi's own client) means
+    /// what its user can mean in that phase: `unsaid`.
+    pub(crate) fn from_wire(reason: Option<HangupReason>, unsaid: Self) -> Self {
+        match reason {
+            Some(HangupReason::Declined) => Self::Declined,
+            Some(HangupReason::Busy) => Self::Busy,
+            Some(HangupReason::Cancelled) => Self::Cancelled,
+            Some(HangupReason::NoAnswer) => Self::NoAnswer,
+            Some(HangupReason::AnsweredElsewhere) => Self::AnsweredElsewhere,
+            Some(HangupReason::Failed) => Self::TransportFailed,
+            _ => unsaid,
+        }
+    }
+
+    /// Whether calling again may help without anybody changing anything.
+    pub fn is_retryable(&self) -> bool {
+        matches!(
+            self,
+            Self::Busy
+                | Self::NoAnswer
+                | Self::PeerGone
+                | Self::SignalingLost
+                | Self::ConnectTimeout
+                | Self::TransportFailed
+        )
+    }
+}
+
+impl fmt::Display for EndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::HungUp => "hung up",
+            Self::Declined => "declined",
+            Self::Busy => "the callee is busy",
+            Self::Cancelled => "cancelled by the caller",
+            Self::NoAnswer => "nobody answered in time",
+            Self::AnsweredElsewhere => "answered on another device",
+            Self::Unreachable => "nobody is connected under the called id",
+            Self::PeerGone => "the peer is gone: it left the service and the connection is dead",
+            Self::SignalingLost => "the connection to the service was lost before the call was up",
+            Self::ConnectTimeout => "accepted, but no path between the two sides was found in time",
+            Self::TransportFailed => "the connection between the two sides failed",
+            Self::ServiceRefused(what) => return write!(f, "the service refused the call: {what}"),
+            Self::EngineFailed(what) => return write!(f, "the engine refused a step: {what}"),
+        })
+    }
+}
+
+impl fmt::Display for CallEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.reason, self.by) {
+            (EndReason::HungUp, Side::Local) => f.write_str("hung up by us"),
+            (EndReason::HungUp, Side::Remote) => f.write_str("hung up by the peer"),
+            (reason, _) => reason.fmt(f),
+        }
+    }
+}

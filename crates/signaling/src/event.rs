@@ -1,0 +1,121 @@
+//! What the application is told.
+
+use std::time::Duration;
+
+use skapi_rtc_protocol::{
+    ConnectionId, DecodeError, ErrorCode, GroupName, Json, Notice, Ready, UserId,
+};
+
+use crate::{CallEnd, CallId, RequestError, RequestId};
+
+/// One thing the application is told.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The session is connected.
+    Connected {
+        /// What the service said about this connection; `None` from a service that does not greet.
+        ready: Option<Ready>,
+        /// Whether it was connected before.
+        again: bool,
+    },
+    /// The connection was lost and will be tried again.
+    Disconnected {
+        /// What happened.
+        reason: String,
+        /// How long until the next attempt.
+        retry_in: Duration,
+    },
+    /// The session is over; nothing follows.
+    Closed(CloseReason),
+    /// The service is known to have this connection in this group, or in none.
+    Joined(Option<GroupName>),
+    /// A request has been answered.
+    Request {
+        /// Which one.
+        request: RequestId,
+        /// How.
+        result: Result<(), RequestError>,
+    },
+    /// Somebody posted to the group; own posts come back too.
+    Message {
+        /// What was posted, and by whom.
+        post: Post,
+        /// To which group.
+        group: GroupName,
+    },
+    /// Somebody posted to this user.
+    Private(Post),
+    /// Somebody came to or left the group.
+    Notice(Notice),
+    /// The service refused something that no request waits for.
+    ServiceError {
+        /// In plain words.
+        text: String,
+        /// For programs.
+        code: Option<ErrorCode>,
+    },
+    /// A peer sent something about a call that cannot be read. It was dropped.
+    BadContent {
+        /// Which connection.
+        from: ConnectionId,
+        /// What is wrong with it.
+        error: DecodeError,
+    },
+    /// Somebody calls. Answer with [`accept`](crate::Session::accept) or
+    /// [`decline`](crate::Session::decline).
+    Incoming {
+        /// The new call.
+        call: CallId,
+        /// The caller's connection.
+        from: ConnectionId,
+        /// The caller.
+        user: UserId,
+    },
+    /// Something happened to a call.
+    Call {
+        /// Which one.
+        call: CallId,
+        /// What.
+        event: CallEvent,
+    },
+}
+
+/// Something that was posted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post {
+    /// What.
+    pub content: Json,
+    /// By whom.
+    pub user: UserId,
+    /// From which connection.
+    pub from: ConnectionId,
+}
+
+/// Something that happened to a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CallEvent {
+    /// The callee's application knows of the call (told by our own peers only).
+    Ringing,
+    /// The callee accepted.
+    Accepted,
+    /// The two engines are connected: data and media flow.
+    Connected,
+    /// The engines' connection is interrupted; it may come back.
+    Disconnected,
+    /// It came back.
+    Reconnected,
+    /// The call is over. Last event of every call, exactly once.
+    Ended(CallEnd),
+}
+
+/// Why a session is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// [`close`](crate::Session::close) was called.
+    Closed,
+    /// The service does not want this client.
+    Refused(String),
+}

@@ -1,0 +1,133 @@
+//! The joined group: what the user wants, what the service has confirmed, and getting from one to the
+//! other, also after a reconnect.
+
+use skapi_rtc_protocol::{ClientFrame, GroupName};
+
+use crate::{
+    Config, Event, Instant, RequestError, RequestId,
+    outbox::Outbox,
+    requests::{Purpose, Requests},
+};
+
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    wanted: Option<GroupName>,
+    confirmed: Option<GroupName>,
+    /// The application's request that has not been answered.
+    waiting: Option<RequestId>,
+}
+
+/// What joining needs from its surroundings.
+pub(crate) struct JoinCtx<'a> {
+    pub(crate) now: Instant,
+    pub(crate) config: &'a Config,
+    pub(crate) out: &'a mut Outbox,
+    pub(crate) requests: &'a mut Requests,
+    /// The link is up, and the service has greeted us (so it answers) or not (so it does not).
+    pub(crate) link: Option<Answers>,
+}
+
+/// Whether the service answers requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answers {
+    Yes,
+    No,
+}
+
+impl Group {
+    /// Wants a group, or none; the latest wish counts.
+    pub(crate) fn want(&mut self, group: Option<GroupName>, request: RequestId, ctx: JoinCtx<'_>) {
+        if let Some(earlier) = self.waiting.replace(request) {
+            answer(ctx.out, earlier, Err(RequestError::Superseded));
+        }
+        self.wanted = group;
+        self.ask(ctx);
+    }
+
+    /// A new link is up: the service has this connection in no group.
+    pub(crate) fn on_link_up(&mut self, ctx: JoinCtx<'_>) {
+        if self.wanted.is_some() {
+            self.ask(ctx);
+        } else if self.waiting.is_some() {
+            self.confirm(None, ctx.out);
+        }
+    }
+
+    pub(crate) fn on_link_down(&mut self) {
+        self.confirmed = None;
+    }
+
+    pub(crate) fn on_answer(
+        &mut self,
+        group: Option<GroupName>,
+        result: Result<(), RequestError>,
+        out: &mut Outbox,
+    ) {
+        let current = group == self.wanted;
+        match result {
+            Ok(()) if current => self.confirm(group, out),
+            Ok(()) => self.confirmed = group,
+            // The next link tries again.
+            Err(RequestError::LinkLost) => {}
+            Err(error) if current => {
+                if matches!(error, RequestError::Refused { .. }) {
+                    self.wanted = self.confirmed.clone();
+                }
+                if let Some(request) = self.waiting.take() {
+                    answer(out, request, Err(error));
+                }
+            }
+            Err(_) => {}
+        }
+    }
+
+    pub(crate) fn close(&mut self, out: &mut Outbox) {
+        self.wanted = None;
+        self.confirmed = None;
+        if let Some(request) = self.waiting.take() {
+            answer(out, request, Err(RequestError::Closed));
+        }
+    }
+
+    /// The group to post to: the one that was asked for last, confirmed or on its way.
+    pub(crate) fn current(&self) -> Option<&GroupName> {
+        self.wanted.as_ref()
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    fn ask(&mut self, ctx: JoinCtx<'_>) {
+        let Some(answers) = ctx.link else { return };
+        let group = self.wanted.clone();
+        let reference = match answers {
+            Answers::Yes => ctx.requests.open(
+                Purpose::Join(group.clone()),
+                ctx.now,
+                ctx.config.request_timeout,
+            ),
+            Answers::No => None,
+        };
+        ctx.out.send(ClientFrame::JoinRoom {
+            group: group.clone(),
+            token: None,
+            reference,
+        });
+        if reference.is_none() {
+            self.confirm(group, ctx.out);
+        }
+    }
+
+    fn confirm(&mut self, group: Option<GroupName>, out: &mut Outbox) {
+        self.confirmed = group.clone();
+        out.event(Event::Joined(group));
+        if let Some(request) = self.waiting.take() {
+            answer(out, request, Ok(()));
+        }
+    }
+}
+
+fn answer(out: &mut Outbox, request: RequestId, result: Result<(), RequestError>) {
+    out.event(Event::Request { request, result });
+}
