@@ -195,6 +195,19 @@ impl Fields {
         raw.map(|raw| Self::read(field, raw)).transpose()
     }
 
+    /// A field that holds an object. serde would take an array for one, field by field.
+    pub(crate) fn record<T: DeserializeOwned>(
+        field: &'static str,
+        raw: Option<&RawValue>,
+    ) -> Result<T, DecodeError> {
+        let raw = raw.ok_or(DecodeError::Missing(field))?;
+        if raw.get().starts_with('{') {
+            Self::read(field, raw)
+        } else {
+            Err(invalid(field, "it is not an object"))
+        }
+    }
+
     /// A content of the service, with the protection of `%` taken back.
     pub(crate) fn content(
         field: &'static str,

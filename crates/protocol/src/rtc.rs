@@ -94,9 +94,12 @@ impl RtcContent {
             let answer = description("sdpanswer", raw.sdpanswer, SdpKind::Answer)?;
             signals.push(RtcSignal::Answer(answer));
         }
-        if raw.candidate.is_some() {
-            let candidate = Fields::optional("candidate", raw.candidate)?;
-            signals.push(RtcSignal::Candidate(candidate.unwrap_or_default()));
+        if let Some(candidate) = raw.candidate {
+            let candidate = match candidate.get() {
+                "null" => IceCandidate::default(),
+                _ => Fields::record("candidate", raw.candidate)?,
+            };
+            signals.push(RtcSignal::Candidate(candidate));
         }
         if raw.pickup.is_some() {
             signals.push(RtcSignal::Pickup(Fields::required("pickup", raw.pickup)?));
@@ -263,7 +266,7 @@ fn description(
     raw: Option<&RawValue>,
     kind: SdpKind,
 ) -> Result<SessionDescription, DecodeError> {
-    let description: SessionDescription = Fields::required(field, raw)?;
+    let description: SessionDescription = Fields::record(field, raw)?;
     if description.kind != kind {
         return Err(invalid(
             field,

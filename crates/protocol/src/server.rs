@@ -168,7 +168,7 @@ impl ServerFrame {
                 reference: Fields::optional("#ref", raw.reference)?,
             }
         } else if raw.ready.is_some() {
-            Self::Ready(Fields::required("#ready", raw.ready)?)
+            Self::Ready(Fields::record("#ready", raw.ready)?)
         } else if raw.done.is_some() {
             Self::Done {
                 reference: Fields::required("#done", raw.done)?,

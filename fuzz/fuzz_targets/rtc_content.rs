@@ -1,0 +1,4 @@
+//! Contents of `rtc` frames; what has to hold is in `src/lib.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| skapi_rtc_fuzz::rtc_content(bytes));
