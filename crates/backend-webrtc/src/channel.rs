@@ -35,11 +35,12 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    /// Wraps a channel of the engine; must be called before the engine can have delivered its first
-    /// event to somebody else.
+    /// Wraps a channel of the engine. `born_open` says that it is open, and that the engine will not say
+    /// so.
     pub(crate) fn handle(
         engine: Arc<dyn EngineChannel>,
         parameters: ChannelParameters,
+        born_open: bool,
         shared: &Arc<Shared>,
         handle: Handle,
     ) -> ChannelHandle {
@@ -50,7 +51,7 @@ impl Channel {
             shared.send_buffer,
         ));
         shared.enlist(&outgoing);
-        let events = Incoming::new(outgoing.clone(), shared.pulse.clone());
+        let events = Incoming::new(outgoing.clone(), shared.pulse.clone(), born_open);
         let channel = Self {
             id: parameters
                 .init

@@ -82,7 +82,7 @@ impl PeerConnectionEventHandler for Handler {
             debug!("a data channel was closed while it was being announced");
             return;
         };
-        let handle = Channel::handle(engine, parameters, &self.shared, self.runtime.clone());
+        let handle = Channel::handle(engine, parameters, false, &self.shared, self.runtime.clone());
         if let Err(PeerEvent::Channel(refused)) = self.shared.emit(PeerEvent::Channel(handle)) {
             warn!("the peer opens data channels faster than they are taken: one is refused");
             self.runtime

@@ -24,19 +24,22 @@ pub(crate) struct Incoming {
     channel: Arc<Outgoing>,
     pulse: Arc<Pulse>,
     next: Option<NextEvent>,
+    /// The channel was open from the start, which the engine tells nobody.
+    born_open: bool,
     opened: bool,
     ended: bool,
 }
 
 impl Incoming {
-    pub(crate) fn new(channel: Arc<Outgoing>, pulse: Arc<Pulse>) -> Self {
-        Self {
-            channel,
-            pulse,
-            next: None,
-            opened: false,
-            ended: false,
-        }
+    pub(crate) fn new(channel: Arc<Outgoing>, pulse: Arc<Pulse>, born_open: bool) -> Self {
+        Self { channel, pulse, next: None, born_open, opened: false, ended: false }
+    }
+
+    fn open(&mut self) -> Poll<Option<ChannelEvent>> {
+        self.opened = true;
+        self.pulse.settled();
+        self.channel.set_open();
+        Poll::Ready(Some(ChannelEvent::Open))
     }
 
     fn end(&mut self) -> Poll<Option<ChannelEvent>> {
@@ -54,6 +57,9 @@ impl Stream for Incoming {
         let this = &mut *self;
         if this.ended {
             return Poll::Ready(None);
+        }
+        if std::mem::take(&mut this.born_open) {
+            return this.open();
         }
         this.channel.watch(cx);
         loop {
@@ -73,12 +79,7 @@ impl Stream for Incoming {
             };
             this.next = None;
             match event {
-                Some(DataChannelEvent::OnOpen) if !this.opened => {
-                    this.opened = true;
-                    this.pulse.settled();
-                    this.channel.set_open();
-                    return Poll::Ready(Some(ChannelEvent::Open));
-                }
+                Some(DataChannelEvent::OnOpen) if !this.opened => return this.open(),
                 Some(DataChannelEvent::OnMessage(message)) => {
                     return Poll::Ready(Some(ChannelEvent::Message(to_message(message))));
                 }

@@ -56,7 +56,7 @@ pub(crate) struct Outgoing {
 struct State {
     channel: ChannelState,
     /// Accepted while another message was being handed over.
-    queue: VecDeque<Next>,
+    queue: VecDeque<Message>,
     /// Some message is on its way to the engine.
     handing_over: bool,
     account: Bytes,
@@ -66,12 +66,8 @@ struct State {
     low_unreported: bool,
     /// Whether the ledger holds this channel.
     in_ledger: bool,
-}
-
-/// What follows the message that is being handed over.
-enum Next {
-    Message(Message),
-    Close,
+    /// Whether the channel is to be closed once nothing of it is in flight.
+    close_when_settled: bool,
 }
 
 impl Outgoing {
@@ -101,6 +97,7 @@ impl Outgoing {
                 was_above: false,
                 low_unreported: false,
                 in_ledger: false,
+                close_when_settled: false,
             }),
         }
     }
@@ -204,7 +201,7 @@ impl Outgoing {
         self.room.close();
     }
 
-    /// Closes the channel behind what was accepted.
+    /// Closes the channel behind what was accepted: the engine would drop what it has not sent.
     pub(crate) async fn close(&self) {
         let (before, now) = {
             let mut state = self.state();
@@ -213,14 +210,12 @@ impl Outgoing {
                 return;
             }
             state.channel = ChannelState::Closing;
-            if state.handing_over {
-                state.queue.push_back(Next::Close);
-            }
-            (before, !state.handing_over)
+            state.close_when_settled = state.in_ledger;
+            (before, !state.in_ledger)
         };
         self.room.close();
         if now {
-            self.close_engine().await;
+            close_engine(&*self.engine).await;
         }
         if before == ChannelState::Connecting {
             // The engine is silent about channels that are closed before they open.
@@ -259,7 +254,7 @@ impl Outgoing {
             }
             None => return Account::Unknown,
         };
-        let (account, freed, low) = {
+        let (account, freed, low, close) = {
             let mut state = self.state();
             let freed = state.account.let_go(outstanding);
             let low = state.was_above && state.account.buffered() <= state.low_threshold;
@@ -274,13 +269,18 @@ impl Outgoing {
                 _ => Account::Open,
             };
             state.in_ledger = account != Account::Settled;
-            (account, freed, low)
+            let close = account == Account::Settled && std::mem::take(&mut state.close_when_settled);
+            (account, freed, low, close)
         };
         if freed > 0 {
             self.room.add_permits(freed);
         }
         if low {
             self.reader.wake();
+        }
+        if close {
+            let engine = self.engine.clone();
+            self.handle.spawn(async move { close_engine(&*engine).await });
         }
         account
     }
@@ -316,7 +316,7 @@ impl Outgoing {
             state.was_above |= state.account.buffered() > state.low_threshold;
             enter = !std::mem::replace(&mut state.in_ledger, true);
             if state.handing_over {
-                state.queue.push_back(Next::Message(message));
+                state.queue.push_back(message);
                 None
             } else {
                 state.handing_over = true;
@@ -330,20 +330,12 @@ impl Outgoing {
     }
 
     /// One message has reached the engine, or been refused by it; gives the next.
-    fn handed_over(&self, size: usize) -> Option<Next> {
+    fn handed_over(&self, size: usize) -> Option<Message> {
         let mut state = self.state();
         state.account.hand_over(size);
         let next = state.queue.pop_front();
         state.handing_over = next.is_some();
         next
-    }
-
-    async fn close_engine(&self) {
-        if let Err(error) = self.engine.close().await
-            && !convert::means_closed(&error)
-        {
-            debug!(%error, "the engine did not close a data channel in order");
-        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -466,16 +458,21 @@ impl Drop for Handover {
     }
 }
 
-async fn hand_over_all(outgoing: Arc<Outgoing>, first: Next) {
+async fn hand_over_all(outgoing: Arc<Outgoing>, first: Message) {
     let mut next = Some(first);
-    while let Some(Next::Message(message)) = next {
+    while let Some(message) = next {
         let size = message.len();
         // Who sent it no longer listens; a closed channel says so itself.
         let _ = give(outgoing.engine.clone(), message).await;
         next = outgoing.handed_over(size);
     }
-    if next.is_some() {
-        outgoing.close_engine().await;
+}
+
+async fn close_engine(engine: &dyn EngineChannel) {
+    if let Err(error) = engine.close().await
+        && !convert::means_closed(&error)
+    {
+        debug!(%error, "the engine did not close a data channel in order");
     }
 }
 

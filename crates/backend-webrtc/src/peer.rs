@@ -16,6 +16,7 @@ use skapi_rtc_protocol::{IceCandidate, SdpKind, SessionDescription};
 use tokio::{runtime::Handle, sync::Mutex};
 use tracing::debug;
 use webrtc::{
+    data_channel::RTCDataChannelState,
     error::Error as EngineError,
     peer_connection::{PeerConnection as EnginePeer, RTCIceCandidateInit, RTCSessionDescription},
 };
@@ -260,11 +261,12 @@ impl PeerConnection for Peer {
                 error if convert::means_closed(&error) => ChannelError::Closed,
                 error => ChannelError::Engine(error.to_string()),
             })?;
-        let parameters = ChannelParameters {
-            label: label.to_owned(),
-            init,
-        };
-        let handle = Channel::handle(engine, parameters, &self.shared, self.runtime.clone());
+        // Made by agreement while connected, a channel is open at once.
+        let born_open = init.negotiated.is_some()
+            && matches!(engine.ready_state().await, Ok(RTCDataChannelState::Open));
+        let parameters = ChannelParameters { label: label.to_owned(), init };
+        let runtime = self.runtime.clone();
+        let handle = Channel::handle(engine, parameters, born_open, &self.shared, runtime);
         self.shared.pulse.nudge();
         Ok(handle)
     }

@@ -43,6 +43,7 @@ pub(crate) struct Pulse {
     nudged: AtomicBool,
     /// How far the driver's clock is ahead, in nanoseconds.
     ahead: AtomicU64,
+    leap_due: AtomicBool,
     leaps_left: AtomicU8,
     driver: AtomicWaker,
     settle_until: Mutex<Instant>,
@@ -55,6 +56,7 @@ impl Pulse {
             settling: AtomicBool::new(false),
             nudged: AtomicBool::new(false),
             ahead: AtomicU64::new(0),
+            leap_due: AtomicBool::new(false),
             leaps_left: AtomicU8::new(0),
             driver: AtomicWaker::new(),
             settle_until: Mutex::new(Instant::now()),
@@ -92,8 +94,14 @@ impl Pulse {
         }
     }
 
-    /// A connectivity check was answered: makes the next ICE tick due now.
-    pub(crate) fn leap(&self) {
+    /// A connectivity check was answered. The leap follows at the end of the round, so that the answer
+    /// itself is still handled at its own time.
+    pub(crate) fn answered(&self) {
+        self.leap_due.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes the next ICE tick due now.
+    fn leap(&self) {
         let left = self
             .leaps_left
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
@@ -118,6 +126,9 @@ impl Pulse {
         if Instant::now() > *self.settle_until() {
             self.settled();
             return wanted;
+        }
+        if self.leap_due.swap(false, Ordering::Relaxed) {
+            self.leap();
         }
         wanted.min(BACKSTOP)
     }

@@ -238,7 +238,7 @@ impl AsyncUdpSocket for Socket {
             self.pulse.received();
             let mut packets = buffers.iter().zip(meta.iter()).take(count);
             if packets.any(|(buffer, meta)| holds_binding_success(buffer, meta)) {
-                self.pulse.leap();
+                self.pulse.answered();
             }
         }
         Poll::Ready(received)

@@ -1,6 +1,12 @@
 //! Data channels: `RTCDataChannel` and `RTCDataChannelInit` (W3C WebRTC §6).
 
-use std::{fmt::Debug, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    fmt::Debug,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -266,7 +272,8 @@ pub trait DataChannel: Debug + MaybeSend + MaybeSync + 'static {
 
 /// The events of one channel, in order. Not reading them holds the sender back where the channel is
 /// reliable.
-pub struct ChannelEvents(Inner);
+// The mutex is never locked: it makes what holds the events `Sync`, which the stream need not be.
+pub struct ChannelEvents(Mutex<Inner>);
 
 #[cfg(not(target_arch = "wasm32"))]
 type Inner = Pin<Box<dyn Stream<Item = ChannelEvent> + Send>>;
@@ -276,23 +283,26 @@ type Inner = Pin<Box<dyn Stream<Item = ChannelEvent>>>;
 impl ChannelEvents {
     /// Wraps what an engine delivers. The stream must end after [`ChannelEvent::Closed`].
     pub fn new(events: impl Stream<Item = ChannelEvent> + MaybeSend + 'static) -> Self {
-        Self(Box::pin(events))
+        Self(Mutex::new(Box::pin(events)))
     }
 
     /// The next event, `None` after [`ChannelEvent::Closed`]. Cancel-safe.
     pub async fn recv(&mut self) -> Option<ChannelEvent> {
-        std::future::poll_fn(|cx| self.0.as_mut().poll_next(cx)).await
+        std::future::poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// [`recv`](Self::recv) for implementors of streams.
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<ChannelEvent>> {
+        let events = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        events.as_mut().poll_next(cx)
     }
 }
 
 impl Stream for ChannelEvents {
     type Item = ChannelEvent;
 
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<ChannelEvent>> {
-        self.0.as_mut().poll_next(cx)
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ChannelEvent>> {
+        self.poll_recv(cx)
     }
 }
 
