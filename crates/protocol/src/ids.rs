@@ -152,8 +152,8 @@ impl ConnectionId {
 }
 
 const CID_PREFIX: &str = "cid:";
-const MAX_ID_BYTES: usize = 128;
-const MAX_GROUP_BYTES: usize = 256;
+pub(crate) const MAX_ID_BYTES: usize = 128;
+pub(crate) const MAX_GROUP_BYTES: usize = 256;
 
 fn check_user(text: &str) -> Result<&str, IdError> {
     if ConnectionId::has_prefix(text) {

@@ -23,6 +23,8 @@ mod ready;
 mod rtc;
 mod sdp;
 mod server;
+#[cfg(test)]
+mod specification;
 mod text_enum;
 
 pub use client::{ClientFrame, ClientMessage, Notification, RequestRef};

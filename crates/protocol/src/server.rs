@@ -120,6 +120,10 @@ text_enum! {
         UnknownAction = "UNKNOWN_ACTION",
         /// The client is not in the group it posts to.
         NotInGroup = "NOT_IN_GROUP",
+        /// The group has as many connections as the service allows.
+        GroupFull = "GROUP_FULL",
+        /// The service has as many groups as it allows.
+        TooManyGroups = "TOO_MANY_GROUPS",
         /// No connection has this id.
         UnknownConnection = "UNKNOWN_CONNECTION",
         /// The user has no connection now.

@@ -349,7 +349,7 @@ fn words_on_the_wire() {
     let words: Vec<_> = ErrorCode::ALL.iter().map(ErrorCode::as_str).collect();
     assert_eq!(
         words.join(" "),
-        "BAD_FRAME TOO_LARGE TOO_FAST UNKNOWN_ACTION NOT_IN_GROUP UNKNOWN_CONNECTION USER_OFFLINE NOT_DELIVERED"
+        "BAD_FRAME TOO_LARGE TOO_FAST UNKNOWN_ACTION NOT_IN_GROUP GROUP_FULL TOO_MANY_GROUPS UNKNOWN_CONNECTION USER_OFFLINE NOT_DELIVERED"
     );
     let words: Vec<_> = HangupReason::ALL.iter().map(HangupReason::as_str).collect();
     assert_eq!(
