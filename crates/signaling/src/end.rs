@@ -14,7 +14,8 @@ pub enum Side {
 }
 
 /// How a call ended. Both sides give the same reason, each with the other side, unless both ended it at
-/// the same moment or a failure kept one from telling the other.
+/// the same moment or a failure kept one from telling the other. What fails on one side travels as one
+/// word: the other side gives it as [`TransportFailed`](EndReason::TransportFailed).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallEnd {
     /// Why.

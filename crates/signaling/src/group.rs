@@ -49,7 +49,7 @@ impl Group {
         if self.wanted.is_some() {
             self.ask(ctx);
         } else if self.waiting.is_some() {
-            self.confirm(None, ctx.out);
+            self.confirm(None, true, ctx.out);
         }
     }
 
@@ -60,24 +60,34 @@ impl Group {
     pub(crate) fn on_answer(
         &mut self,
         group: Option<GroupName>,
+        request: Option<RequestId>,
         result: Result<(), RequestError>,
         out: &mut Outbox,
     ) {
-        let current = group == self.wanted;
+        let current = group == self.wanted && request == self.waiting;
         match result {
-            Ok(()) if current => self.confirm(group, out),
-            Ok(()) => self.confirmed = group,
+            Ok(()) => self.confirm(group, current, out),
             // The next link tries again.
             Err(RequestError::LinkLost) => {}
-            Err(error) if current => {
-                if matches!(error, RequestError::Refused { .. }) {
-                    self.wanted = self.confirmed.clone();
-                }
-                if let Some(request) = self.waiting.take() {
-                    answer(out, request, Err(error));
-                }
-            }
+            Err(error) if current => self.on_failure(error, out),
+            // The wish that came later will be answered.
             Err(_) => {}
+        }
+    }
+
+    fn on_failure(&mut self, error: RequestError, out: &mut Outbox) {
+        let refused = matches!(error, RequestError::Refused { .. });
+        if refused {
+            self.wanted = self.confirmed.clone();
+        }
+        match (self.waiting.take(), error) {
+            (Some(request), error) => answer(out, request, Err(error)),
+            // Nobody waits for it after a reconnect, but the application believes to be in the group.
+            (None, RequestError::Refused { text, code }) => {
+                out.event(Event::ServiceError { text, code });
+                out.event(Event::Joined(self.confirmed.clone()));
+            }
+            (None, _) => {}
         }
     }
 
@@ -103,7 +113,7 @@ impl Group {
         let group = self.wanted.clone();
         let reference = match answers {
             Answers::Yes => ctx.requests.open(
-                Purpose::Join(group.clone()),
+                Purpose::Join(group.clone(), self.waiting),
                 ctx.now,
                 ctx.config.request_timeout,
             ),
@@ -115,14 +125,15 @@ impl Group {
             reference,
         });
         if reference.is_none() {
-            self.confirm(group, ctx.out);
+            self.confirm(group, true, ctx.out);
         }
     }
 
-    fn confirm(&mut self, group: Option<GroupName>, out: &mut Outbox) {
+    /// The service has us in this group; that may be the one before the one that is wanted now.
+    fn confirm(&mut self, group: Option<GroupName>, current: bool, out: &mut Outbox) {
         self.confirmed = group.clone();
         out.event(Event::Joined(group));
-        if let Some(request) = self.waiting.take() {
+        if current && let Some(request) = self.waiting.take() {
             answer(out, request, Ok(()));
         }
     }

@@ -37,9 +37,9 @@ impl Outbox {
         }
     }
 
-    /// Sends a frame of a call: now, or once the link is back.
+    /// Sends a frame of a call: now, or once the link is back. Nothing overtakes what was kept before.
     pub(crate) fn send_or_keep(&mut self, frame: ClientFrame) {
-        if self.link_is_up {
+        if self.link_is_up && self.backlog.is_empty() {
             self.push(Output::Send(frame));
             return;
         }

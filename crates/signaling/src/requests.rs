@@ -54,8 +54,8 @@ impl RequestError {
 /// What an awaited answer is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Joining a group, or none.
-    Join(Option<GroupName>),
+    /// Joining a group, or none, for a request of the application's or after a reconnect.
+    Join(Option<GroupName>, Option<RequestId>),
     /// A post.
     Post(RequestId),
     /// A frame of a call that must reach its peer: an offer that rings, a question whether it is there.

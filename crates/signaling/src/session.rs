@@ -210,7 +210,8 @@ impl Session {
         self.with_calls(now, |calls, ctx| calls.accept(call, ctx))
     }
 
-    /// Declines a call that rings, as unwanted or as [busy](EndReason::Busy).
+    /// Declines a call that rings, as unwanted or as [busy](EndReason::Busy). One that was accepted
+    /// before is hung up.
     ///
     /// # Errors
     /// When the call has ended.
@@ -393,7 +394,9 @@ impl Session {
 
     fn settle(&mut self, now: Instant, purpose: Purpose, result: Result<(), RequestError>) {
         match purpose {
-            Purpose::Join(group) => self.group.on_answer(group, result, &mut self.out),
+            Purpose::Join(group, request) => {
+                self.group.on_answer(group, request, result, &mut self.out);
+            }
             Purpose::Post(request) => self.out.event(Event::Request { request, result }),
             Purpose::Reach(call) => {
                 self.with_calls(now, |calls, ctx| calls.on_reached(call, result, ctx));
@@ -414,6 +417,9 @@ impl Session {
         self.with_calls(now, |calls, ctx| calls.close(ctx));
         self.settle_all(now, &RequestError::Closed);
         self.group.close(&mut self.out);
+        if self.out.link_is_up() {
+            self.out.flush_backlog();
+        }
         self.out.drop_backlog();
         self.link.close(&mut self.out);
         self.out.event(Event::Closed(reason));

@@ -20,8 +20,8 @@
 use std::{ops::ControlFlow, time::Duration};
 
 use skapi_rtc_protocol::{
-    CallKey, Capability, ClientFrame, ConnectionId, RtcContent, RtcSignal, SessionDescription,
-    UserId,
+    CallKey, Capability, ClientFrame, ConnectionId, HangupReason, RtcContent, RtcSignal,
+    SessionDescription, UserId,
 };
 
 use super::{
@@ -238,6 +238,7 @@ impl Call {
         self.negotiation = Negotiation::default();
         self.local.clear();
         self.remote.clear();
+        self.failing = None;
         ctx.out.call_event(self.id, CallEvent::Accepted);
         self.answer(offer, ctx);
     }
@@ -261,6 +262,23 @@ impl Call {
         }
     }
 
+    /// What the peer's hang-up means. Our own peers give every reason but the plain one; what Skapi's
+    /// client means has to be read from the phase.
+    pub(super) fn end_by_peer(&self, said: Option<HangupReason>) -> CallEnd {
+        let unsaid = match self.phase {
+            Phase::Preparing
+            | Phase::Dialing {
+                accepted: false, ..
+            } => EndReason::Declined,
+            Phase::Ringing { .. } => EndReason::Cancelled,
+            _ => EndReason::HungUp,
+        };
+        CallEnd {
+            reason: EndReason::from_wire(said, unsaid),
+            by: Side::Remote,
+        }
+    }
+
     /// Ends the call: tells the peer if it is ours to tell, the engine, and the application.
     pub(super) fn finish(mut self, end: CallEnd, ctx: &mut Ctx<'_>) {
         if end.by == Side::Local && self.peer_has_heard_of_it() {
@@ -274,7 +292,24 @@ impl Call {
         !matches!(self.phase, Phase::Preparing)
     }
 
-    /// The offer was sent and nobody has accepted: the peer's offer meets ours.
+    /// Whether the peer answers our hang-up with its own: Skapi's client does, unless it only rang.
+    pub(super) fn hangup_is_echoed(&self) -> bool {
+        let only_rang = matches!(
+            self.phase,
+            Phase::Preparing
+                | Phase::Dialing {
+                    accepted: false,
+                    ..
+                }
+        );
+        self.peer_knows.is_none() && !only_rang
+    }
+
+    pub(super) fn is_ringing(&self) -> bool {
+        matches!(self.phase, Phase::Ringing { .. })
+    }
+
+    /// We call, and nobody has accepted: an offer of the peer's meets ours.
     pub(super) fn is_calling(&self) -> bool {
         matches!(self.phase, Phase::Preparing | Phase::Dialing { .. })
     }

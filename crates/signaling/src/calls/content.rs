@@ -1,6 +1,6 @@
 //! What the peer says about a call, as Skapi's client and our own peers say it.
 
-use skapi_rtc_protocol::{HangupReason, RtcContent, RtcSignal, SessionDescription};
+use skapi_rtc_protocol::{CallKey, HangupReason, RtcContent, RtcSignal, SessionDescription};
 
 use super::{
     Ctx,
@@ -24,7 +24,7 @@ impl Call {
                 }
             }
             RtcSignal::Pickup(_) => self.accepted(ctx),
-            RtcSignal::HungUp(_) => return self.on_hung_up(content.reason),
+            RtcSignal::HungUp(_) => return self.on_hung_up(content.call, content.reason),
             RtcSignal::Ringing => self.on_ringing(ctx),
             _ => {}
         }
@@ -54,18 +54,16 @@ impl Call {
         }
     }
 
-    fn on_hung_up(&self, reason: Option<HangupReason>) -> Flow {
-        let unsaid = match self.phase {
-            Phase::Preparing
-            | Phase::Dialing {
-                accepted: false, ..
-            } => EndReason::Declined,
-            Phase::Ringing { .. } => EndReason::Cancelled,
-            _ => EndReason::HungUp,
-        };
-        Flow::Break(CallEnd {
-            reason: EndReason::from_wire(reason, unsaid),
-            by: Side::Remote,
-        })
+    fn on_hung_up(&self, key: Option<CallKey>, reason: Option<HangupReason>) -> Flow {
+        match self.phase {
+            // It knows nothing of this call yet, so it means an earlier one.
+            Phase::Preparing => Flow::Continue(()),
+            // A peer that names the call also says why, unless somebody just hung up.
+            _ if key.is_some() && reason.is_none() => Flow::Break(CallEnd {
+                reason: EndReason::HungUp,
+                by: Side::Remote,
+            }),
+            _ => Flow::Break(self.end_by_peer(reason)),
+        }
     }
 }

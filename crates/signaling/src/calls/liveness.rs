@@ -22,7 +22,9 @@ impl Call {
     /// The service says that the peer's connection to it is gone.
     pub(super) fn on_peer_disconnected(&mut self, ctx: &mut Ctx<'_>) -> Flow {
         match self.phase {
-            Phase::Established if self.engine.transport == Transport::Connected => {
+            Phase::Established
+                if self.engine.transport == Transport::Connected && self.failing.is_none() =>
+            {
                 self.peer_link_lost = true;
                 self.deadline = Some(ctx.now + ctx.config.peer_gone_grace);
                 Flow::Continue(())

@@ -68,9 +68,13 @@ pub(crate) struct Ctx<'a> {
 }
 
 impl Ctx<'_> {
+    /// Who we are, for a peer to read. Never empty: Skapi's client takes a `pickup` or `hungup` with an
+    /// empty text for one that is not there.
     fn own_user(&self) -> String {
-        self.own
-            .map_or_else(String::new, |ready| ready.user_id.as_str().to_owned())
+        self.own.map_or_else(
+            || "unknown".to_owned(),
+            |ready| ready.user_id.as_str().to_owned(),
+        )
     }
 
     fn ice_servers(&self) -> Vec<IceServer> {
@@ -125,7 +129,8 @@ impl Calls {
         Ok(())
     }
 
-    /// Ends a call by the user's wish, for this reason or for the one its phase suggests.
+    /// Ends a call by the user's wish, for the reason its phase suggests; a call that rings may be given
+    /// another one.
     pub(crate) fn hang_up(
         &mut self,
         id: CallId,
@@ -134,7 +139,11 @@ impl Calls {
     ) -> Result<(), UnknownCall> {
         let call = self.calls.get(&id).ok_or(UnknownCall(id))?;
         let mut end = call.end_by_user();
-        end.reason = reason.unwrap_or(end.reason);
+        if let Some(reason) = reason
+            && call.is_ringing()
+        {
+            end.reason = reason;
+        }
         self.finish(id, end, ctx);
         Ok(())
     }
@@ -150,6 +159,12 @@ impl Calls {
             Ok(content) => content,
             Err(error) => return ctx.out.event(Event::BadContent { from, error }),
         };
+        if let RtcSignal::HungUp(_) = content.signal
+            && content.call.is_none()
+            && self.echoes.absorb(&from, ctx.now)
+        {
+            return;
+        }
         let Some(id) = self.find(&content, &user, &from) else {
             if let RtcSignal::Offer(offer) = &content.signal {
                 let offer = offer.clone();
@@ -157,12 +172,6 @@ impl Calls {
             }
             return;
         };
-        if let RtcSignal::HungUp(_) = content.signal
-            && content.call.is_none()
-            && self.echoes.absorb(&from, ctx.now)
-        {
-            return;
-        }
         self.step(id, ctx, |call, ctx| {
             call.user.get_or_insert(user);
             call.on_content(content, ctx)
@@ -301,6 +310,12 @@ impl Calls {
         if ctx.own.is_some_and(|own| own.cid == from) {
             return;
         }
+        if content
+            .call
+            .is_some_and(|key| self.by_key.contains_key(&key))
+        {
+            return; // the key names a call with somebody else, who would lose it
+        }
         if let Some(id) = self.by_peer.get(&from).copied() {
             if self.calls[&id].is_calling() {
                 if self.we_win_glare(id, &content, &from, ctx) {
@@ -309,16 +324,16 @@ impl Calls {
                 return self.yield_to(id, content, offer, user, ctx);
             }
             // The peer calls anew, so for it the call before is over.
-            let end = CallEnd {
-                reason: self.calls[&id].end_by_user().reason,
-                by: Side::Remote,
-            };
+            let end = self.calls[&id].end_by_peer(None);
             self.finish(id, end, ctx);
         }
         let in_call = !self.calls.is_empty();
         let reject = ctx.config.busy == BusyPolicy::Reject && in_call;
         if reject || self.calls.len() >= ctx.config.max_calls {
-            return send_busy(content.call, from, ctx);
+            if content.call.is_none() {
+                self.echoes.expect(from.clone(), ctx.now);
+            }
+            return send_hangup(content.call, HangupReason::Busy, from, ctx);
         }
         let call = Call::ring(self.new_id(), &content, offer, from, user, ctx);
         self.insert(call);
@@ -355,6 +370,10 @@ impl Calls {
         }
         if let Some(key) = content.call {
             self.by_key.insert(key, id);
+            if call.peer_has_heard_of_it() {
+                // Should the peer have taken its own call back meanwhile, ours rings there now.
+                send_hangup(call.key, HangupReason::Cancelled, call.peer.clone(), ctx);
+            }
         }
         call.peer_knows = content.capabilities.clone();
         call.yield_to(&content, offer, user, ctx);
@@ -420,15 +439,16 @@ impl Calls {
         if let Some(key) = call.key {
             self.by_key.remove(&key);
         }
-        if end.by == Side::Local && call.peer_has_heard_of_it() && call.peer_knows.is_none() {
+        if end.by == Side::Local && call.hangup_is_echoed() {
             self.echoes.expect(call.peer.clone(), ctx.now);
         }
         call.finish(end, ctx);
     }
 }
 
-fn send_busy(call: Option<CallKey>, to: ConnectionId, ctx: &mut Ctx<'_>) {
-    let mut content = RtcContent::new(RtcSignal::HungUp(ctx.own_user())).reason(HangupReason::Busy);
+/// Hangs up something that is no call of ours, or no longer.
+fn send_hangup(call: Option<CallKey>, reason: HangupReason, to: ConnectionId, ctx: &mut Ctx<'_>) {
+    let mut content = RtcContent::new(RtcSignal::HungUp(ctx.own_user())).reason(reason);
     content.call = call;
     let frame = ClientFrame::Rtc {
         to,

@@ -92,7 +92,13 @@ impl Call {
         }
     }
 
+    /// An engine says so again whenever a negotiation has ended without carrying all changes over (W3C
+    /// WebRTC §4.7.3), so what it says before the first one has ended does not count: that is about the
+    /// very channels that the first offer carries.
     pub(super) fn on_negotiation_needed(&mut self, ctx: &mut Ctx<'_>) {
+        if self.negotiation.remote.is_none() {
+            return;
+        }
         self.negotiation.needed = true;
         self.negotiate_if_needed(ctx);
     }
@@ -207,7 +213,10 @@ impl Call {
     }
 
     fn described(&mut self, remote: SessionDescription, ctx: &mut Ctx<'_>) {
-        self.release_remote_candidates(&remote, ctx);
+        if self.negotiation.waiting.is_none() {
+            // Otherwise what is held may be meant for the offer that waits, which comes next.
+            self.release_remote_candidates(&remote, ctx);
+        }
         self.negotiation.remote = Some(remote);
     }
 
