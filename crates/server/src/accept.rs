@@ -1,0 +1,87 @@
+//! Accepting connections, and serving HTTP on them.
+
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, extract::ConnectInfo};
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tower::ServiceExt as _;
+
+use crate::shared::Shared;
+
+/// How long a client may take for the head of a request; also how long it may keep a connection idle.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// The head of a request in bytes, at most: its target holds a token.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// Pause after a connection could not be accepted, mostly for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts connections until the server stops.
+pub(crate) async fn run(listener: TcpListener, routes: Router, shared: Arc<Shared>) {
+    let room = Arc::new(Semaphore::new(shared.config.max_http_connections));
+    let accept_all = async {
+        loop {
+            // Closed it is never, so there always is a permit in the end.
+            let Ok(permit) = room.clone().acquire_owned().await else {
+                return;
+            };
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let serving = serve(stream, peer, routes.clone(), shared.clone(), permit);
+                    shared.tasks.spawn(serving);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = accept_all => {}
+        () = shared.stopping.cancelled() => {}
+    }
+}
+
+/// Serves one connection until it ends or becomes a WebSocket.
+async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    routes: Router,
+    shared: Arc<Shared>,
+    _permit: OwnedSemaphorePermit,
+) {
+    // Signals of a call are small and each of them counts: none may wait for a fuller packet.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        routes.clone().oneshot(request.map(Body::new))
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shared.killed.cancelled() => return,
+        () = shared.stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = connection => ended,
+                () = shared.killed.cancelled() => return,
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "an HTTP connection ended early");
+    }
+}

@@ -1,0 +1,185 @@
+//! The hub: who is connected, who is in which group, and who gets what.
+//!
+//! A value without I/O, clock or randomness. Frames go in with the id of the connection they came from;
+//! out come [`Delivery`]s, to be carried out in order.
+
+mod delivery;
+mod frames;
+mod page;
+mod presence;
+mod queries;
+#[cfg(test)]
+#[cfg(any())]
+mod tests;
+
+use skapi_rtc_protocol::{
+    ConnectionId, Notice, NoticeCode, UserId,
+    http::{GroupEntry, GroupsQuery, Page, UserEntry, UsersQuery},
+};
+
+pub use delivery::{Address, Delivery, Receipt};
+pub use page::QueryError;
+use presence::Presence;
+
+/// Routes frames between connections.
+///
+/// ```
+/// use skapi_rtc_protocol::{ClientFrame, ConnectionId, UserId};
+/// use skapi_rtc_server::{Hub, HubLimits};
+///
+/// let mut hub = Hub::new(HubLimits::default());
+/// let (a, b) = (ConnectionId::new("a")?, ConnectionId::new("b")?);
+/// hub.connect(a.clone(), UserId::new("alice")?)?;
+/// hub.connect(b.clone(), UserId::new("bob")?)?;
+/// let join = ClientFrame::JoinRoom { group: Some("G".parse()?), token: None, reference: None };
+/// hub.handle_frame(&a, join.clone());
+/// let deliveries = hub.handle_frame(&b, join);
+/// let told: Vec<_> = hub.recipients(&deliveries[0].to).collect();
+/// assert_eq!(told, [&a]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Hub {
+    presence: Presence,
+    limits: HubLimits,
+}
+
+/// How much a hub holds.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct HubLimits {
+    /// Connections in all. Default: 100,000.
+    pub max_connections: usize,
+    /// Connections of one user. Default: 32.
+    pub max_connections_per_user: usize,
+    /// Groups that exist at a time. Default: 100,000.
+    pub max_groups: usize,
+    /// Connections in one group. Default: 10,000.
+    pub max_group_size: usize,
+}
+
+impl Default for HubLimits {
+    fn default() -> Self {
+        Self {
+            max_connections: 100_000,
+            max_connections_per_user: 32,
+            max_groups: 100_000,
+            max_group_size: 10_000,
+        }
+    }
+}
+
+/// A connection was not taken in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The service is full.
+    #[error("the service has reached its limit of {max} connections; try again later")]
+    ServiceFull {
+        /// The limit.
+        max: usize,
+    },
+    /// The user has too many connections.
+    #[error("user \"{user}\" has reached the limit of {max} connections; close one first")]
+    TooManyOfUser {
+        /// The user.
+        user: UserId,
+        /// The limit.
+        max: usize,
+    },
+    /// There is a connection with this id.
+    #[error("the connection id is taken")]
+    IdTaken,
+}
+
+impl Hub {
+    /// A hub with nobody in it.
+    pub fn new(limits: HubLimits) -> Self {
+        Self {
+            presence: Presence::default(),
+            limits,
+        }
+    }
+
+    /// Takes a connection in. It is in no group yet.
+    ///
+    /// # Errors
+    /// When a limit is reached or the id is taken.
+    pub fn connect(&mut self, cid: ConnectionId, user: UserId) -> Result<(), ConnectError> {
+        let limits = &self.limits;
+        if self.presence.connections() >= limits.max_connections {
+            let max = limits.max_connections;
+            return Err(ConnectError::ServiceFull { max });
+        }
+        if self.presence.connections_of(&user).count() >= limits.max_connections_per_user {
+            let max = limits.max_connections_per_user;
+            return Err(ConnectError::TooManyOfUser { user, max });
+        }
+        if self.presence.get(&cid).is_some() {
+            return Err(ConnectError::IdTaken);
+        }
+        self.presence.insert(cid, user);
+        Ok(())
+    }
+
+    /// Forgets a connection that was lost or closed, and tells its group. An unknown id is ignored.
+    pub fn disconnect(&mut self, cid: &ConnectionId) -> Vec<Delivery> {
+        let Some(connection) = self.presence.remove(cid) else {
+            return Vec::new();
+        };
+        let notice = connection.group.map(|group| {
+            Delivery::notice(Notice {
+                code: NoticeCode::UserDisconnected,
+                user: connection.user,
+                from: cid.clone(),
+                group,
+            })
+        });
+        notice.into_iter().collect()
+    }
+
+    /// The connections at an address, now. Those of a group come in a fixed order.
+    pub fn recipients<'a>(
+        &'a self,
+        address: &'a Address,
+    ) -> Box<dyn Iterator<Item = &'a ConnectionId> + 'a> {
+        match address {
+            Address::Connection(cid) => {
+                let known = self.presence.get(cid).is_some();
+                Box::new(known.then_some(cid).into_iter())
+            }
+            Address::User(user) => Box::new(self.presence.connections_of(user)),
+            Address::Group { name, except } => Box::new(
+                self.presence
+                    .members(name)
+                    .filter(move |cid| Some(*cid) != except.as_ref()),
+            ),
+        }
+    }
+
+    /// Who is in a group, ordered by user and connection.
+    ///
+    /// # Errors
+    /// When the page that is asked for does not exist.
+    pub fn users(&self, query: &UsersQuery) -> Result<Page<UserEntry>, QueryError> {
+        queries::users(&self.presence, query)
+    }
+
+    /// Which groups there are, ordered by what the query compares.
+    ///
+    /// # Errors
+    /// When the page that is asked for does not exist.
+    pub fn groups(&self, query: &GroupsQuery) -> Result<Page<GroupEntry>, QueryError> {
+        queries::groups(&self.presence, query)
+    }
+
+    /// How many connections there are.
+    pub fn connection_count(&self) -> usize {
+        self.presence.connections()
+    }
+
+    /// How many groups there are.
+    pub fn group_count(&self) -> usize {
+        self.presence.groups()
+    }
+}

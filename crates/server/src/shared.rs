@@ -1,0 +1,35 @@
+//! What the parts of a running server share.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    auth::{Authenticator, DevAuthenticator},
+    config::Config,
+    limits::QueryGate,
+    metrics::Metrics,
+    router::Router,
+};
+
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) authenticator: Arc<dyn Authenticator>,
+    /// Set in dev mode only.
+    pub(crate) dev: Option<DevAuthenticator>,
+    pub(crate) router: Router,
+    pub(crate) queries: Mutex<QueryGate>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Every task of the server.
+    pub(crate) tasks: TaskTracker,
+    /// No new connections; those there are say goodbye.
+    pub(crate) stopping: CancellationToken,
+    /// Every task ends where it stands.
+    pub(crate) killed: CancellationToken,
+}
+
+/// Locks, whatever happened to who held the lock before: one task that panicked must not take the
+/// others with it.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

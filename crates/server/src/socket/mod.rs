@@ -1,0 +1,137 @@
+//! The WebSocket endpoint: `GET /ws?token=…`.
+
+mod close;
+mod outbox;
+mod session;
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Query, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
+use serde::Deserialize;
+use skapi_rtc_protocol::{ConnectionId, Ready, ServerFrame, ServerLimits, UserId};
+
+pub use close::CloseReason;
+pub(crate) use outbox::{Outbox, OutboxLimits, Pushed};
+
+use crate::{
+    hub::ConnectError,
+    http::{ApiError, authenticate},
+    random,
+    router::Refused,
+    shared::Shared,
+};
+
+/// Read buffer of a connection, in bytes; allocated as long as the connection lives, so it is most of
+/// what an idle one costs.
+const READ_BUFFER: usize = 4 * 1024;
+/// Frames are gathered up to this many bytes before they are written.
+const WRITE_BUFFER: usize = 16 * 1024;
+/// A `%` is six bytes when it is escaped, and that is the most that a content grows.
+const ESCAPED_GROWTH: usize = 6;
+/// What stands around the content of a frame, in bytes: ids, keys.
+const AROUND_CONTENT: usize = 8 * 1024;
+
+#[derive(Deserialize)]
+pub(crate) struct SocketQuery {
+    token: Option<String>,
+}
+
+/// Refusals are HTTP answers before the upgrade, so that programs can read them. A browser shows its page
+/// only that the connection failed.
+pub(crate) async fn open(
+    State(shared): State<Arc<Shared>>,
+    Query(query): Query<SocketQuery>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, ApiError> {
+    let upgrade = upgrade.map_err(|_| {
+        ApiError::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "UPGRADE_REQUIRED",
+            "this address speaks WebSocket; connect with `ws://…/ws?token=…`",
+        )
+    })?;
+    let identity = authenticate(&shared, query.token.as_deref()).await?;
+    let seat = Seat::take(shared.clone(), identity.user).map_err(|refused| {
+        shared.metrics.refused_total.add(1);
+        refusal(refused)
+    })?;
+    let max_write = shared.config.max_frame_bytes.saturating_mul(ESCAPED_GROWTH)
+        + AROUND_CONTENT
+        + WRITE_BUFFER;
+    let max_message = shared.config.max_transport_bytes();
+    let response = upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_write_buffer_size(max_write)
+        .max_message_size(max_message)
+        .max_frame_size(max_message)
+        .on_upgrade(move |socket| {
+            let tasks = shared.tasks.clone();
+            tasks.track_future(session::run(socket, seat))
+        });
+    Ok(response.into_response())
+}
+
+/// A connection's place in the hub; leaves it when dropped, whatever ended the connection.
+pub(crate) struct Seat {
+    cid: ConnectionId,
+    outbox: Arc<Outbox>,
+    shared: Arc<Shared>,
+}
+
+impl Seat {
+    fn take(shared: Arc<Shared>, user: UserId) -> Result<Self, Refused> {
+        let cid = random::connection_id();
+        let outbox = Arc::new(Outbox::new(shared.config.outbox_limits()));
+        let mut limits = ServerLimits::default();
+        limits.max_frame_bytes = shared.config.max_frame_bytes;
+        let mut ready = Ready::new(cid.clone(), user.clone());
+        ready.ice_servers = shared.config.ice_servers.clone();
+        ready.limits = limits;
+        ready.server = concat!("skapi-rtc/", env!("CARGO_PKG_VERSION")).to_owned();
+        let greeting = ServerFrame::Ready(ready);
+        shared
+            .router
+            .connect(&cid, user, outbox.clone(), &greeting)?;
+        shared.metrics.connections_total.add(1);
+        Ok(Self {
+            cid,
+            outbox,
+            shared,
+        })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.shared.router.disconnect(&self.cid);
+    }
+}
+
+fn refusal(refused: Refused) -> ApiError {
+    const RETRY_AFTER_SECS: u64 = 5;
+    match refused {
+        Refused::Limit(error @ ConnectError::TooManyOfUser { .. }) => ApiError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "TOO_MANY_CONNECTIONS",
+            error.to_string(),
+        )
+        .retry_after(RETRY_AFTER_SECS),
+        Refused::Limit(error) => ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "SERVICE_FULL",
+            error.to_string(),
+        )
+        .retry_after(RETRY_AFTER_SECS),
+        Refused::Stopping => ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "GOING_AWAY",
+            "the service is going away; try again",
+        )
+        .retry_after(1),
+    }
+}
