@@ -107,6 +107,7 @@ impl Backend for WebRtcBackend {
             pulse.clone(),
             self.config.send_buffer,
             self.config.max_message_size,
+            runtime,
         );
         let buffers = SocketBuffers {
             receive: self.config.receive_socket_buffer,
@@ -116,7 +117,6 @@ impl Backend for WebRtcBackend {
         let engine_runtime = EngineRuntime::new(pulse, shared.ledger.clone(), buffers, watch);
         let handler = Handler {
             shared: shared.clone(),
-            runtime: runtime.clone(),
         };
         let engine = PeerConnectionBuilder::new()
             .with_configuration(convert::configuration(config))
@@ -130,9 +130,6 @@ impl Backend for WebRtcBackend {
             .map_err(|error| convert::create_error(&error))?;
         let engine: Arc<dyn EnginePeer> = Arc::new(engine);
         shared.set_engine_peer(&engine);
-        Ok(PeerHandle::new(
-            Arc::new(Peer::new(engine, shared, runtime)),
-            events,
-        ))
+        Ok(PeerHandle::new(Arc::new(Peer::new(engine, shared)), events))
     }
 }

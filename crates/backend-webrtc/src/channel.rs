@@ -10,13 +10,11 @@ use skapi_rtc_backend::{
     ChannelError, ChannelEvents, ChannelHandle, ChannelInit, ChannelState, DataChannel, Message,
     Reliability,
 };
-use tokio::runtime::Handle;
-use webrtc::data_channel::DataChannel as EngineChannel;
 
 use crate::{
     convert,
     incoming::Incoming,
-    outgoing::{Outgoing, poll_once},
+    outgoing::{EngineEnd, Outgoing, poll_once},
     shared::Shared,
 };
 
@@ -35,32 +33,20 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    /// Wraps a channel of the engine. `born_open` says that it is open, and that the engine will not say
-    /// so.
     pub(crate) fn handle(
-        engine: Arc<dyn EngineChannel>,
+        engine: EngineEnd,
         parameters: ChannelParameters,
-        born_open: bool,
         shared: &Arc<Shared>,
-        handle: Handle,
     ) -> ChannelHandle {
-        let outgoing = Arc::new(Outgoing::new(
-            engine,
-            shared.ledger.clone(),
-            handle,
-            shared.send_buffer,
-        ));
+        let outgoing = Arc::new(Outgoing::new(engine, shared));
         shared.enlist(&outgoing);
-        let events = Incoming::new(outgoing.clone(), shared.pulse.clone(), born_open);
+        let events = Incoming::new(outgoing.clone(), shared.pulse.clone());
+        let id = parameters.init.negotiated;
         let channel = Self {
-            id: parameters
-                .init
-                .negotiated
-                .map(OnceLock::from)
-                .unwrap_or_default(),
             parameters,
             outgoing,
             shared: shared.clone(),
+            id: id.map(OnceLock::from).unwrap_or_default(),
         };
         ChannelHandle::new(Arc::new(channel), ChannelEvents::new(events))
     }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use skapi_rtc_backend::{ChannelInit, ConnectionState, PeerEvent};
 use skapi_rtc_protocol::IceCandidate;
-use tokio::runtime::Handle;
 use tracing::{debug, warn};
 use webrtc::{
     data_channel::DataChannel as EngineChannel,
@@ -22,12 +21,12 @@ use webrtc::{
 use crate::{
     channel::{Channel, ChannelParameters},
     convert,
+    outgoing::EngineEnd,
     shared::Shared,
 };
 
 pub(crate) struct Handler {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) runtime: Handle,
 }
 
 #[async_trait]
@@ -78,16 +77,24 @@ impl PeerConnectionEventHandler for Handler {
 
     async fn on_data_channel(&self, engine: Arc<dyn EngineChannel>) {
         self.shared.pulse.settled();
-        let Ok(parameters) = parameters(&*engine).await else {
-            debug!("a data channel was closed while it was being announced");
-            return;
-        };
-        let handle = Channel::handle(engine, parameters, false, &self.shared, self.runtime.clone());
-        if let Err(PeerEvent::Channel(refused)) = self.shared.emit(PeerEvent::Channel(handle)) {
-            warn!("the peer opens data channels faster than they are taken: one is refused");
-            self.runtime
-                .spawn(async move { refused.channel.close().await });
+        if let Some(engine) = self.shared.births.announced(engine) {
+            announce(&self.shared, engine).await;
         }
+    }
+}
+
+/// Tells that the peer opened a channel.
+pub(crate) async fn announce(shared: &Arc<Shared>, engine: Arc<dyn EngineChannel>) {
+    let Ok(parameters) = parameters(&*engine).await else {
+        debug!("a data channel was closed while it was being announced");
+        return;
+    };
+    let handle = Channel::handle(EngineEnd::new(engine), parameters, shared);
+    if let Err(PeerEvent::Channel(refused)) = shared.emit(PeerEvent::Channel(handle)) {
+        warn!("the peer opens data channels faster than they are taken: one is refused");
+        shared
+            .runtime
+            .spawn(async move { refused.channel.close().await });
     }
 }
 

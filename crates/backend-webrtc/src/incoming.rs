@@ -24,15 +24,19 @@ pub(crate) struct Incoming {
     channel: Arc<Outgoing>,
     pulse: Arc<Pulse>,
     next: Option<NextEvent>,
-    /// The channel was open from the start, which the engine tells nobody.
-    born_open: bool,
     opened: bool,
     ended: bool,
 }
 
 impl Incoming {
-    pub(crate) fn new(channel: Arc<Outgoing>, pulse: Arc<Pulse>, born_open: bool) -> Self {
-        Self { channel, pulse, next: None, born_open, opened: false, ended: false }
+    pub(crate) fn new(channel: Arc<Outgoing>, pulse: Arc<Pulse>) -> Self {
+        Self {
+            channel,
+            pulse,
+            next: None,
+            opened: false,
+            ended: false,
+        }
     }
 
     fn open(&mut self) -> Poll<Option<ChannelEvent>> {
@@ -58,7 +62,7 @@ impl Stream for Incoming {
         if this.ended {
             return Poll::Ready(None);
         }
-        if std::mem::take(&mut this.born_open) {
+        if !this.opened && this.channel.born_open() {
             return this.open();
         }
         this.channel.watch(cx);
@@ -118,7 +122,7 @@ impl Drop for Incoming {
 }
 
 fn next_event(channel: Arc<Outgoing>) -> NextEvent {
-    Box::pin(async move { channel.engine().poll().await })
+    Box::pin(async move { channel.next_event().await })
 }
 
 /// Text that is not UTF-8 is repaired, as browsers do it (W3C WebRTC §6.2, "UTF-8 decode").

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod backend;
+mod births;
 mod channel;
 mod config;
 mod convert;

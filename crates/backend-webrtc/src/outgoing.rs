@@ -28,21 +28,57 @@ use tokio::{
 };
 use tracing::debug;
 use webrtc::{
-    data_channel::{DataChannel as EngineChannel, RTCDataChannelState},
+    data_channel::{DataChannel as EngineChannel, DataChannelEvent, RTCDataChannelState},
     error::{Error as EngineError, Result as EngineResult},
 };
 
 use crate::{
     convert,
     ledger::{Account, Ledger},
+    shared::Shared,
 };
 
 /// What a message costs beside its bytes: the engine's bookkeeping for it. It keeps a flood of empty
 /// messages as bounded as one of large ones.
 const COST_PER_MESSAGE: usize = 256;
 
+/// A channel of the engine.
+pub(crate) struct EngineEnd {
+    channel: Arc<dyn EngineChannel>,
+    /// The same channel once more, with its first events; see `births.rs`. Must live as long: the engine
+    /// forgets the channel when it goes.
+    twin: Option<Arc<dyn EngineChannel>>,
+    is_open: bool,
+}
+
+impl EngineEnd {
+    /// A channel whose events come in order, `Open` first.
+    pub(crate) fn new(channel: Arc<dyn EngineChannel>) -> Self {
+        Self {
+            channel,
+            twin: None,
+            is_open: false,
+        }
+    }
+
+    /// A channel that was just made, and may be open already.
+    pub(crate) async fn made(
+        channel: Arc<dyn EngineChannel>,
+        twin: Option<Arc<dyn EngineChannel>>,
+    ) -> Self {
+        let is_open = matches!(channel.ready_state().await, Ok(RTCDataChannelState::Open));
+        Self {
+            channel,
+            twin,
+            is_open,
+        }
+    }
+}
+
 pub(crate) struct Outgoing {
     engine: Arc<dyn EngineChannel>,
+    twin: Option<Arc<dyn EngineChannel>>,
+    born_open: bool,
     ledger: Arc<Ledger>,
     handle: Handle,
     /// The send buffer's size, in bytes of cost.
@@ -71,20 +107,15 @@ struct State {
 }
 
 impl Outgoing {
-    pub(crate) fn new(
-        engine: Arc<dyn EngineChannel>,
-        ledger: Arc<Ledger>,
-        handle: Handle,
-        capacity: usize,
-    ) -> Self {
-        let capacity = capacity.clamp(
-            COST_PER_MESSAGE,
-            Semaphore::MAX_PERMITS.min(u32::MAX as usize),
-        );
+    pub(crate) fn new(end: EngineEnd, shared: &Shared) -> Self {
+        let largest = Semaphore::MAX_PERMITS.min(u32::MAX as usize);
+        let capacity = shared.send_buffer.clamp(COST_PER_MESSAGE, largest);
         Self {
-            engine,
-            ledger,
-            handle,
+            engine: end.channel,
+            twin: end.twin,
+            born_open: end.is_open,
+            ledger: shared.ledger.clone(),
+            handle: shared.runtime.clone(),
             capacity,
             room: Semaphore::new(capacity),
             reader: AtomicWaker::new(),
@@ -100,6 +131,21 @@ impl Outgoing {
                 close_when_settled: false,
             }),
         }
+    }
+
+    /// Whether the channel was open when it was made, which the engine may tell nobody.
+    pub(crate) fn born_open(&self) -> bool {
+        self.born_open
+    }
+
+    /// The engine's next event of this channel.
+    pub(crate) async fn next_event(&self) -> Option<DataChannelEvent> {
+        if let Some(twin) = &self.twin
+            && let Some(event) = twin.poll().await
+        {
+            return Some(event);
+        }
+        self.engine.poll().await
     }
 
     pub(crate) fn engine(&self) -> &Arc<dyn EngineChannel> {
@@ -269,7 +315,8 @@ impl Outgoing {
                 _ => Account::Open,
             };
             state.in_ledger = account != Account::Settled;
-            let close = account == Account::Settled && std::mem::take(&mut state.close_when_settled);
+            let close =
+                account == Account::Settled && std::mem::take(&mut state.close_when_settled);
             (account, freed, low, close)
         };
         if freed > 0 {
@@ -280,7 +327,8 @@ impl Outgoing {
         }
         if close {
             let engine = self.engine.clone();
-            self.handle.spawn(async move { close_engine(&*engine).await });
+            self.handle
+                .spawn(async move { close_engine(&*engine).await });
         }
         account
     }

@@ -13,17 +13,18 @@ use skapi_rtc_backend::{
     TrackInit,
 };
 use skapi_rtc_protocol::{IceCandidate, SdpKind, SessionDescription};
-use tokio::{runtime::Handle, sync::Mutex};
+use tokio::sync::Mutex;
 use tracing::debug;
 use webrtc::{
-    data_channel::RTCDataChannelState,
     error::Error as EngineError,
     peer_connection::{PeerConnection as EnginePeer, RTCIceCandidateInit, RTCSessionDescription},
 };
 
 use crate::{
+    births::Birth,
     channel::{Channel, ChannelParameters},
     convert,
+    outgoing::EngineEnd,
     shared::Shared,
 };
 
@@ -33,7 +34,6 @@ const MAX_EARLY_CANDIDATES: usize = 256;
 pub(crate) struct Peer {
     engine: Arc<dyn EnginePeer>,
     shared: Arc<Shared>,
-    runtime: Handle,
     negotiation: Mutex<Negotiation>,
     /// Held while closing, so that a second call returns once the first is done.
     closed: Mutex<bool>,
@@ -56,11 +56,10 @@ struct Negotiation {
 }
 
 impl Peer {
-    pub(crate) fn new(engine: Arc<dyn EnginePeer>, shared: Arc<Shared>, runtime: Handle) -> Self {
+    pub(crate) fn new(engine: Arc<dyn EnginePeer>, shared: Arc<Shared>) -> Self {
         Self {
             engine,
             shared,
-            runtime,
             negotiation: Mutex::default(),
             closed: Mutex::new(false),
         }
@@ -253,20 +252,23 @@ impl PeerConnection for Peer {
             }
             negotiation.negotiated_ids.push(id);
         }
-        let engine = self
+        let birth = Birth::begin(&self.shared);
+        let made = self
             .engine
             .create_data_channel(label, Some(convert::channel_init(&init)))
-            .await
-            .map_err(|error| match error {
-                error if convert::means_closed(&error) => ChannelError::Closed,
-                error => ChannelError::Engine(error.to_string()),
-            })?;
-        // Made by agreement while connected, a channel is open at once.
-        let born_open = init.negotiated.is_some()
-            && matches!(engine.ready_state().await, Ok(RTCDataChannelState::Open));
-        let parameters = ChannelParameters { label: label.to_owned(), init };
-        let runtime = self.runtime.clone();
-        let handle = Channel::handle(engine, parameters, born_open, &self.shared, runtime);
+            .await;
+        let twin = made.as_ref().ok().and_then(|made| birth.twin(made.id()));
+        drop(birth);
+        let made = made.map_err(|error| match error {
+            error if convert::means_closed(&error) => ChannelError::Closed,
+            error => ChannelError::Engine(error.to_string()),
+        })?;
+        let parameters = ChannelParameters {
+            label: label.to_owned(),
+            init,
+        };
+        let end = EngineEnd::made(made, twin).await;
+        let handle = Channel::handle(end, parameters, &self.shared);
         self.shared.pulse.nudge();
         Ok(handle)
     }
@@ -305,8 +307,8 @@ impl Drop for Peer {
             return;
         }
         let (engine, shared) = (self.engine.clone(), self.shared.clone());
-        self.runtime
-            .spawn(async move { close(&*engine, &shared).await });
+        let runtime = shared.runtime.clone();
+        runtime.spawn(async move { close(&*engine, &shared).await });
     }
 }
 

@@ -11,10 +11,13 @@ use std::{
 use skapi_rtc_backend::{
     CandidatePair, ConnectionState, EventSender, PeerEvent, PeerEvents, TrySendError, queue,
 };
+use tokio::runtime::Handle;
 use tracing::warn;
 use webrtc::peer_connection::PeerConnection as EnginePeer;
 
-use crate::{ledger::Ledger, outgoing::Outgoing, pulse::Pulse, runtime::DriverWatch};
+use crate::{
+    births::Births, ledger::Ledger, outgoing::Outgoing, pulse::Pulse, runtime::DriverWatch,
+};
 
 /// Events that may wait for their reader. Only channels that the peer opens can come in numbers, and
 /// those are refused when the queue is full.
@@ -23,6 +26,9 @@ const MAX_EVENTS: usize = 1024;
 pub(crate) struct Shared {
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) births: Births,
+    /// Where background work goes.
+    pub(crate) runtime: Handle,
     /// The send buffer of each channel, in bytes.
     pub(crate) send_buffer: usize,
     /// What was negotiated, or what we offer before that.
@@ -47,11 +53,14 @@ impl Shared {
         pulse: Arc<Pulse>,
         send_buffer: usize,
         max_message_size: usize,
+        runtime: Handle,
     ) -> (Arc<Self>, PeerEvents) {
         let (events, reader) = queue(MAX_EVENTS, usize::MAX);
         let shared = Self {
             pulse,
             ledger: Arc::default(),
+            births: Births::default(),
+            runtime,
             send_buffer,
             max_message_size: AtomicUsize::new(max_message_size),
             engine_peer: OnceLock::new(),

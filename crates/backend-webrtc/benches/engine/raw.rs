@@ -13,8 +13,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::BytesMut;
 use rtc::{
-    ice::mdns::MulticastDnsMode,
-    peer_connection::configuration::setting_engine::SctpMaxMessageSize,
+    ice::mdns::MulticastDnsMode, peer_connection::configuration::setting_engine::SctpMaxMessageSize,
 };
 use tokio::sync::mpsc;
 use webrtc::{
@@ -76,7 +75,15 @@ impl Pair {
         soon("open", opened(&*from)).await;
         let to = soon("incoming channel", channel.recv()).await.unwrap();
         soon("open", opened(&*to)).await;
-        (Self { left, right, from, to }, since(start))
+        (
+            Self {
+                left,
+                right,
+                from,
+                to,
+            },
+            since(start),
+        )
     }
 
     pub(crate) async fn echo(&mut self, times: usize) -> Vec<Duration> {
@@ -125,7 +132,10 @@ async fn opened(channel: &dyn DataChannel) {
 }
 
 async fn message(channel: &dyn DataChannel) {
-    while !matches!(channel.poll().await.unwrap(), DataChannelEvent::OnMessage(_)) {}
+    while !matches!(
+        channel.poll().await.unwrap(),
+        DataChannelEvent::OnMessage(_)
+    ) {}
 }
 
 async fn peer() -> (Arc<dyn PeerConnection>, mpsc::UnboundedReceiver<Event>) {
@@ -160,7 +170,9 @@ struct Handler(mpsc::UnboundedSender<Event>);
 #[async_trait]
 impl PeerConnectionEventHandler for Handler {
     async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
-        let _ = self.0.send(Event::Candidate(event.candidate.to_json().unwrap()));
+        let _ = self
+            .0
+            .send(Event::Candidate(event.candidate.to_json().unwrap()));
     }
 
     async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
