@@ -1,1 +1,8 @@
-//! Helpers for the tests of skapi-rtc: virtual clock, simulated network, server launcher.
+//! Helpers for the tests of skapi-rtc: virtual time, and in it a service, a network and engines.
+//!
+//! Everything in here is decided by one seed, so a run that went wrong can be repeated to the letter.
+
+mod schedule;
+pub mod sim;
+
+pub use schedule::Schedule;

@@ -1,0 +1,296 @@
+//! A fake engine of one call: carries operations out one after the other, and notes every wrong use.
+
+use std::{collections::VecDeque, time::Duration};
+
+use skapi_rtc_protocol::{IceCandidate, SdpKind, SessionDescription};
+use skapi_rtc_signaling::{CallId, Generation, OpId, Role, RtcAction, RtcEvent, RtcOutcome};
+
+use super::{
+    Fabric, NodeId, Options,
+    fabric::{self, Described, Owner, PcId},
+    options::pick,
+};
+
+/// The engine of one call.
+#[derive(Debug)]
+pub(crate) struct FakeEngine {
+    node: NodeId,
+    call: CallId,
+    queue: VecDeque<(OpId, RtcAction)>,
+    pc: Option<PcId>,
+    /// The connection was to be opened, and the engine could not.
+    open_failed: bool,
+    /// An offer was to be made, and the engine could not.
+    offer_failed: bool,
+}
+
+/// Something an engine will report.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) after: Duration,
+    pub(crate) owner: Owner,
+    pub(crate) event: RtcEvent,
+}
+
+/// What surrounds an engine.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) fabric: &'a mut Fabric,
+    pub(crate) rng: &'a mut fastrand::Rng,
+    pub(crate) options: &'a Options,
+    pub(crate) reports: &'a mut Vec<Report>,
+    pub(crate) violations: &'a mut Vec<String>,
+}
+
+type Outcome = Result<RtcOutcome, String>;
+
+impl FakeEngine {
+    pub(crate) fn new(node: NodeId, call: CallId) -> Self {
+        Self {
+            node,
+            call,
+            queue: VecDeque::new(),
+            pc: None,
+            open_failed: false,
+            offer_failed: false,
+        }
+    }
+
+    /// Queues an operation. True if the engine was idle: somebody has to plan its end.
+    pub(crate) fn ask(&mut self, op: OpId, action: RtcAction) -> bool {
+        self.queue.push_back((op, action));
+        self.queue.len() == 1
+    }
+
+    /// Whether operations are left.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// The open connection.
+    pub(crate) fn pc(&self) -> Option<PcId> {
+        self.pc
+    }
+
+    /// The operation in front has taken its time.
+    pub(crate) fn finish_op(&mut self, around: &mut Surroundings<'_>) -> Option<(OpId, Outcome)> {
+        let (op, action) = self.queue.pop_front()?;
+        let may_fail = !matches!(action, RtcAction::Close | RtcAction::Rollback);
+        if may_fail && around.rng.f64() < around.options.failing_ops {
+            match action {
+                RtcAction::Open { .. } => self.open_failed = true,
+                RtcAction::MakeOffer { .. } => self.offer_failed = true,
+                _ => {}
+            }
+            return Some((op, Err("simulated failure".to_owned())));
+        }
+        let outcome = self.carry_out(action, around);
+        if let Some(owners) = self.pc.and_then(|pc| around.fabric.try_link(pc)) {
+            for owner in owners {
+                around.report(owner, RtcEvent::Connected);
+            }
+        }
+        Some((op, outcome))
+    }
+
+    fn carry_out(&mut self, action: RtcAction, around: &mut Surroundings<'_>) -> Outcome {
+        if let RtcAction::Open {
+            generation, role, ..
+        } = action
+        {
+            return self.open(generation, role, around);
+        }
+        let Some(pc) = self.pc else {
+            if self.open_failed {
+                return Err("there is no peer connection".to_owned());
+            }
+            return self.wrong(around, format_args!("{action:?} without a peer connection"));
+        };
+        match action {
+            RtcAction::MakeOffer { .. } => self.make_offer(pc, around),
+            RtcAction::AcceptOffer(offer) => self.accept_offer(pc, &offer, around),
+            RtcAction::AcceptAnswer(answer) => self.accept_answer(pc, &answer, around),
+            RtcAction::Rollback => self.roll_back(pc, around),
+            RtcAction::AddCandidate(candidate) => self.add_candidate(pc, &candidate, around),
+            RtcAction::Close => {
+                self.pc = None;
+                if let Some(peer) = around.fabric.close(pc) {
+                    around.report_loss(peer);
+                }
+                Ok(RtcOutcome::Done)
+            }
+            other => self.wrong(around, format_args!("unknown operation {other:?}")),
+        }
+    }
+
+    fn open(
+        &mut self,
+        generation: Generation,
+        role: Role,
+        around: &mut Surroundings<'_>,
+    ) -> Outcome {
+        if self.pc.is_some() {
+            return self.wrong(
+                around,
+                format_args!("a second connection, the first still open"),
+            );
+        }
+        self.open_failed = false;
+        let owner = Owner {
+            node: self.node,
+            call: self.call,
+            generation,
+        };
+        self.pc = Some(around.fabric.make(owner));
+        if role == Role::Caller {
+            // As engines do when the first channels are added, which is a caller's part.
+            around.reports.push(Report {
+                after: Duration::ZERO,
+                owner,
+                event: RtcEvent::NegotiationNeeded,
+            });
+        }
+        Ok(RtcOutcome::Done)
+    }
+
+    fn make_offer(&mut self, pc: PcId, around: &mut Surroundings<'_>) -> Outcome {
+        let offer = around.fabric.describe(pc, None);
+        let Some(state) = around.fabric.get(pc) else {
+            return self.wrong(around, format_args!("offer of a closed connection"));
+        };
+        if state.pending.replace(offer).is_some() {
+            return self.wrong(around, format_args!("offer while another is pending"));
+        }
+        self.offer_failed = false;
+        around.gather(pc);
+        Ok(RtcOutcome::Description(offer.write()))
+    }
+
+    fn accept_offer(
+        &mut self,
+        pc: PcId,
+        offer: &SessionDescription,
+        around: &mut Surroundings<'_>,
+    ) -> Outcome {
+        let Some(offer) = Described::read(offer, SdpKind::Offer) else {
+            return self.wrong(around, format_args!("this is no offer: {offer:?}"));
+        };
+        let answer = around.fabric.describe(pc, Some(offer.number));
+        let Some(state) = around.fabric.get(pc) else {
+            return self.wrong(around, format_args!("answer of a closed connection"));
+        };
+        if state.pending.is_some() {
+            return self.wrong(
+                around,
+                format_args!("peer's offer without taking the own back"),
+            );
+        }
+        state.agreed = Some((answer, offer));
+        around.gather(pc);
+        Ok(RtcOutcome::Description(answer.write()))
+    }
+
+    fn accept_answer(
+        &mut self,
+        pc: PcId,
+        answer: &SessionDescription,
+        around: &mut Surroundings<'_>,
+    ) -> Outcome {
+        let read = Described::read(answer, SdpKind::Answer);
+        let pending = around
+            .fabric
+            .get(pc)
+            .and_then(|state| state.pending.take())
+            .filter(|own| Some(own.offer) == read.map(|answer| answer.offer));
+        let (Some(answer), Some(own), Some(state)) = (read, pending, around.fabric.get(pc)) else {
+            return self.wrong(
+                around,
+                format_args!("answer to an offer that is not pending"),
+            );
+        };
+        state.agreed = Some((own, answer));
+        Ok(RtcOutcome::Done)
+    }
+
+    fn roll_back(&mut self, pc: PcId, around: &mut Surroundings<'_>) -> Outcome {
+        let taken = around
+            .fabric
+            .get(pc)
+            .and_then(|state| state.pending.take())
+            .is_some();
+        if taken || self.offer_failed {
+            Ok(RtcOutcome::Done)
+        } else {
+            self.wrong(around, format_args!("nothing to roll back"))
+        }
+    }
+
+    fn add_candidate(
+        &mut self,
+        pc: PcId,
+        candidate: &IceCandidate,
+        around: &mut Surroundings<'_>,
+    ) -> Outcome {
+        let agreed = around.fabric.get(pc).and_then(|state| state.agreed);
+        let Some((_, remote)) = agreed else {
+            return self.wrong(around, format_args!("candidate before its description"));
+        };
+        if candidate.is_end_of_candidates() {
+            return Ok(RtcOutcome::Done);
+        }
+        if fabric::candidate_of(candidate) != Some(remote.pc) {
+            return self.wrong(
+                around,
+                format_args!("candidate of another connection: {candidate:?}"),
+            );
+        }
+        around.fabric.count_candidate(pc);
+        Ok(RtcOutcome::Done)
+    }
+
+    fn wrong(&self, around: &mut Surroundings<'_>, what: std::fmt::Arguments<'_>) -> Outcome {
+        let Self { node, call, .. } = self;
+        around.violations.push(format!("{node}, {call}: {what}"));
+        Err(what.to_string())
+    }
+}
+
+impl Surroundings<'_> {
+    fn report(&mut self, owner: Owner, event: RtcEvent) {
+        let after = pick(self.rng, &self.options.report_delay);
+        self.reports.push(Report {
+            after,
+            owner,
+            event,
+        });
+    }
+
+    /// The other end was closed. Engines see that as a close, or as a silence that becomes a failure.
+    fn report_loss(&mut self, owner: Owner) {
+        if self.rng.bool() {
+            return self.report(owner, RtcEvent::Closed);
+        }
+        for (seconds, event) in [(5, RtcEvent::Disconnected), (25, RtcEvent::Failed)] {
+            self.reports.push(Report {
+                after: Duration::from_secs(seconds),
+                owner,
+                event,
+            });
+        }
+    }
+
+    fn gather(&mut self, pc: PcId) {
+        let Some(state) = self.fabric.get(pc) else {
+            return;
+        };
+        if std::mem::replace(&mut state.gathered, true) {
+            return;
+        }
+        let owner = state.owner;
+        let tells_ufrag = self.rng.bool();
+        for number in 0..self.rng.usize(self.options.candidates.clone()) {
+            let candidate = fabric::candidate(pc, number, tells_ufrag);
+            self.report(owner, RtcEvent::Candidate(candidate));
+        }
+        self.report(owner, RtcEvent::Candidate(IceCandidate::default()));
+    }
+}

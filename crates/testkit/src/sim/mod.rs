@@ -1,0 +1,25 @@
+//! A service, a network, engines and the machines under test, in virtual time under one seed.
+//!
+//! ```text
+//!             user actions (a test's)
+//!                    │
+//!   Node ◀──── Session ────▶ FakeEngine ──▶ Fabric (which peer connections find each other)
+//!    ▲                │
+//!    │ frames         ▼ frames
+//!   Lanes ◀──── Service         all of it planned in one Schedule, driven by World
+//! ```
+
+mod engine;
+mod fabric;
+mod lanes;
+mod node;
+mod options;
+mod service;
+mod world;
+
+pub use fabric::Fabric;
+pub use lanes::{Endpoint, Lanes};
+pub use node::{Node, NodeId};
+pub use options::Options;
+pub use service::{Delivery, Service};
+pub use world::World;

@@ -1,0 +1,402 @@
+//! Everything together: what is due next happens, and its consequences are planned.
+
+use std::time::Duration;
+
+use skapi_rtc_protocol::{
+    CallKey, ClientFrame, ConnectionId, Limits, RtcContent, RtcSignal, ServerFrame, UserId,
+    decode_client, decode_server, encode_client, encode_server,
+};
+use skapi_rtc_signaling::{
+    CallId, Config, Event, Input, Instant, LinkLoss, Output, RtcAction, RtcEvent, Session,
+};
+
+use super::{
+    Endpoint, Fabric, Lanes, Node, NodeId, Options, Service,
+    engine::{FakeEngine, Surroundings},
+    fabric::{Described, Owner},
+    options::pick,
+    service::Delivery,
+};
+use crate::Schedule;
+
+/// A whole simulated world.
+#[derive(Debug)]
+pub struct World {
+    /// The machines.
+    pub nodes: Vec<Node>,
+    /// What engines or the world have found wrong.
+    pub violations: Vec<String>,
+    /// What happened, if the options asked for it.
+    pub trace: Vec<String>,
+    /// Chance, for the world and for the users in it.
+    pub rng: fastrand::Rng,
+    /// The peer connections.
+    pub fabric: Fabric,
+    options: Options,
+    schedule: Schedule<Due>,
+    service: Service,
+    up: Lanes,
+    down: Lanes,
+}
+
+#[derive(Debug)]
+enum Due {
+    SocketOpens(NodeId),
+    ToService {
+        from: ConnectionId,
+        text: String,
+    },
+    ToClient {
+        node: NodeId,
+        to: ConnectionId,
+        text: String,
+    },
+    SocketLost {
+        node: NodeId,
+        cid: ConnectionId,
+    },
+    LossNoticed(ConnectionId),
+    OpEnds {
+        node: NodeId,
+        call: CallId,
+    },
+    Report {
+        owner: Owner,
+        event: RtcEvent,
+    },
+}
+
+impl World {
+    /// A world in which nobody lives yet.
+    pub fn new(seed: u64, options: Options) -> Self {
+        Self {
+            nodes: Vec::new(),
+            violations: Vec::new(),
+            trace: Vec::new(),
+            rng: fastrand::Rng::with_seed(seed),
+            fabric: Fabric::default(),
+            service: Service::new(options.greets),
+            options,
+            schedule: Schedule::default(),
+            up: Lanes::default(),
+            down: Lanes::default(),
+        }
+    }
+
+    /// Adds a machine and lets it connect.
+    pub fn add(&mut self, user: &str, config: Config) -> NodeId {
+        let user = UserId::new(user)
+            .unwrap_or_else(|error| panic!("simulated users have plain names: {error}"));
+        let session = Session::new(config, self.rng.u64(..));
+        self.nodes.push(Node::new(user, session));
+        let node = NodeId(self.nodes.len() - 1);
+        self.act(node, "connects", Session::connect);
+        node
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Instant {
+        self.schedule.now()
+    }
+
+    /// A node.
+    pub fn node(&self, node: NodeId) -> &Node {
+        &self.nodes[node.0]
+    }
+
+    /// A user does something.
+    pub fn act<T>(
+        &mut self,
+        node: NodeId,
+        what: &str,
+        act: impl FnOnce(&mut Session, Instant) -> T,
+    ) -> T {
+        let now = self.now();
+        self.note(|| format!("{node}: user {what}"));
+        let result = act(&mut self.nodes[node.0].session, now);
+        self.carry_out(node, &Cause::User);
+        result
+    }
+
+    /// Cuts a node's socket. The node learns of it at once, the service some time later.
+    pub fn cut(&mut self, node: NodeId) {
+        if let Some(cid) = self.nodes[node.0].cid.clone() {
+            self.schedule
+                .after(Duration::ZERO, Due::SocketLost { node, cid });
+        }
+    }
+
+    /// A track or channel is added to a call: its engine wants to negotiate.
+    pub fn change(&mut self, node: NodeId, call: CallId) {
+        let pc = self.nodes[node.0]
+            .engines
+            .get(&call)
+            .and_then(FakeEngine::pc);
+        if let Some(owner) = pc.and_then(|pc| self.fabric.get(pc)).map(|pc| pc.owner) {
+            let event = RtcEvent::NegotiationNeeded;
+            self.schedule
+                .after(Duration::ZERO, Due::Report { owner, event });
+        }
+    }
+
+    /// Lets time pass.
+    pub fn run_for(&mut self, time: Duration) {
+        let until = self.now() + time;
+        while self.step(until) {}
+        self.schedule.pass_until(until);
+    }
+
+    /// Lets the next thing happen, if it is due by then.
+    fn step(&mut self, until: Instant) -> bool {
+        let timer = self
+            .nodes
+            .iter()
+            .enumerate()
+            .filter_map(|(node, it)| Some((it.session.next_deadline()?, NodeId(node))))
+            .min();
+        match (self.schedule.next_at(), timer) {
+            (planned, Some((at, node))) if at <= until && planned.is_none_or(|p| at < p) => {
+                self.schedule.pass_until(at);
+                self.input(node, Input::Timeout, Cause::Time);
+                let next = self.nodes[node.0].session.next_deadline();
+                if next.is_some_and(|next| next <= at) {
+                    self.violations
+                        .push(format!("{node}: its timer does not move on"));
+                    return false;
+                }
+                true
+            }
+            (Some(planned), _) if planned <= until => {
+                if let Some(due) = self.schedule.take_next() {
+                    self.happen(due);
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn happen(&mut self, due: Due) {
+        match due {
+            Due::SocketOpens(node) => {
+                let user = self.nodes[node.0].user.clone();
+                let (cid, greeting) = self.service.connect(user);
+                self.nodes[node.0].cid = Some(cid);
+                self.deliver(greeting);
+                self.input(node, Input::LinkUp, Cause::Time);
+            }
+            Due::ToService { from, text } => match decode_client(&text, &Limits::default()) {
+                Ok(frame) => {
+                    let out = self.service.handle(&from, frame);
+                    self.deliver(out);
+                }
+                Err(error) => self.violations.push(format!("unreadable: {error}: {text}")),
+            },
+            Due::ToClient { node, to, text } => {
+                if self.nodes[node.0].cid.as_ref() != Some(&to) {
+                    return;
+                }
+                match decode_server(&text, &Limits::default()) {
+                    Ok(frame) => {
+                        let cause = Cause::Frame(key_of(&frame));
+                        self.input(node, Input::Frame(frame), cause);
+                    }
+                    Err(error) => self.violations.push(format!("unreadable: {error}: {text}")),
+                }
+            }
+            Due::SocketLost { node, cid } => {
+                if self.nodes[node.0].cid.as_ref() == Some(&cid) {
+                    self.nodes[node.0].cid = None;
+                    let noticed = pick(&mut self.rng, &self.options.frame_delay);
+                    self.schedule.after(noticed, Due::LossNoticed(cid));
+                    let loss = Input::LinkDown(LinkLoss::lost("cut"));
+                    self.input(node, loss, Cause::Time);
+                }
+            }
+            Due::LossNoticed(cid) => {
+                let out = self.service.disconnect(&cid);
+                self.deliver(out);
+            }
+            Due::OpEnds { node, call } => self.op_ends(node, call),
+            Due::Report { owner, event } => {
+                let Owner {
+                    node,
+                    call,
+                    generation,
+                } = owner;
+                let event = Input::RtcEvent {
+                    call,
+                    generation,
+                    event,
+                };
+                self.input(node, event, Cause::Engine(call));
+            }
+        }
+    }
+
+    fn op_ends(&mut self, node: NodeId, call: CallId) {
+        let mut reports = Vec::new();
+        let mut around = Surroundings {
+            fabric: &mut self.fabric,
+            rng: &mut self.rng,
+            options: &self.options,
+            reports: &mut reports,
+            violations: &mut self.violations,
+        };
+        let Some(engine) = self.nodes[node.0].engines.get_mut(&call) else {
+            return;
+        };
+        let done = engine.finish_op(&mut around);
+        if engine.is_busy() {
+            let delay = pick(&mut self.rng, &self.options.op_delay);
+            self.schedule.after(delay, Due::OpEnds { node, call });
+        } else if engine.pc().is_none() {
+            self.nodes[node.0].engines.remove(&call);
+        }
+        for report in reports {
+            let (owner, event) = (report.owner, report.event);
+            self.schedule
+                .after(report.after, Due::Report { owner, event });
+        }
+        if let Some((op, result)) = done {
+            self.input(node, Input::RtcDone { op, result }, Cause::Engine(call));
+        }
+    }
+
+    fn deliver(&mut self, deliveries: Vec<Delivery>) {
+        for Delivery { from, to, frame } in deliveries {
+            let Some(node) = self.nodes.iter().position(|n| n.cid.as_ref() == Some(&to)) else {
+                continue;
+            };
+            let delay = pick(&mut self.rng, &self.options.frame_delay);
+            let lane = Endpoint::Client(to.clone());
+            let at = self.down.arrival(self.schedule.now(), from, lane, delay);
+            let text = encode_server(&frame);
+            let node = NodeId(node);
+            self.schedule.at(at, Due::ToClient { node, to, text });
+        }
+    }
+
+    fn input(&mut self, node: NodeId, input: Input, cause: Cause) {
+        let now = self.now();
+        self.note(|| format!("{node} <- {input:?}"));
+        self.nodes[node.0].session.handle_input(now, input);
+        self.carry_out(node, &cause);
+    }
+
+    fn carry_out(&mut self, node: NodeId, cause: &Cause) {
+        while let Some(output) = self.nodes[node.0].session.poll_output() {
+            self.note(|| format!("{node} -> {output:?}"));
+            self.learn_keys(node, cause, &output);
+            match output {
+                Output::Connect { .. } => {
+                    let delay = pick(&mut self.rng, &self.options.frame_delay);
+                    self.schedule.after(delay, Due::SocketOpens(node));
+                }
+                Output::Disconnect => {
+                    if let Some(cid) = self.nodes[node.0].cid.take() {
+                        // Behind everything that was sent before.
+                        let delay = *self.options.frame_delay.end();
+                        self.schedule.after(delay, Due::LossNoticed(cid));
+                    }
+                }
+                Output::Send(frame) => self.send(node, &frame),
+                Output::Rtc { op, call, action } => {
+                    let fresh = || FakeEngine::new(node, call);
+                    let engine = self.nodes[node.0].engines.entry(call).or_insert_with(fresh);
+                    if engine.ask(op, action) {
+                        let delay = pick(&mut self.rng, &self.options.op_delay);
+                        self.schedule.after(delay, Due::OpEnds { node, call });
+                    }
+                }
+                Output::Event(event) => {
+                    let now = self.now();
+                    self.nodes[node.0].events.push((now, event));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn send(&mut self, node: NodeId, frame: &ClientFrame) {
+        let Some(from) = self.nodes[node.0].cid.clone() else {
+            self.violations
+                .push(format!("{node}: sends without a socket: {frame:?}"));
+            return;
+        };
+        let to = match frame {
+            ClientFrame::Rtc { to, .. } => Endpoint::Client(to.clone()),
+            _ => Endpoint::Service,
+        };
+        let delay = pick(&mut self.rng, &self.options.frame_delay);
+        let lane = Endpoint::Client(from.clone());
+        let at = self.up.arrival(self.schedule.now(), lane, to, delay);
+        let text = encode_client(frame);
+        self.schedule.at(at, Due::ToService { from, text });
+    }
+
+    /// Learns which call of a node goes by which key, and checks that a description which is sent is one
+    /// of the peer connection that is open.
+    fn learn_keys(&mut self, node: NodeId, cause: &Cause, output: &Output) {
+        let learnt = match (cause, output) {
+            (Cause::Frame(Some(key)), Output::Event(Event::Incoming { call, .. })) => {
+                Some((*call, *key))
+            }
+            (
+                Cause::Frame(Some(key)),
+                Output::Rtc {
+                    call,
+                    action: RtcAction::Open { .. },
+                    ..
+                },
+            ) => Some((*call, *key)),
+            (Cause::Engine(call), Output::Send(ClientFrame::Rtc { content, .. })) => {
+                let content = RtcContent::decode(content).ok();
+                self.check_description(node, *call, content.as_ref());
+                content.and_then(|content| Some((*call, content.call?)))
+            }
+            _ => None,
+        };
+        if let Some((call, key)) = learnt {
+            self.nodes[node.0].keys.insert(call, key);
+        }
+    }
+
+    fn check_description(&mut self, node: NodeId, call: CallId, content: Option<&RtcContent>) {
+        let Some(RtcSignal::Offer(sent) | RtcSignal::Answer(sent)) = content.map(|c| &c.signal)
+        else {
+            return;
+        };
+        let pc = self.nodes[node.0]
+            .engines
+            .get(&call)
+            .and_then(FakeEngine::pc);
+        if Described::read(sent, sent.kind).map(|sent| sent.pc) != pc {
+            self.violations.push(format!(
+                "{node}, {call}: sends what is not its own: {sent:?}"
+            ));
+        }
+    }
+
+    fn note(&mut self, line: impl FnOnce() -> String) {
+        if self.options.trace {
+            let at = self.now().since_origin();
+            self.trace.push(format!("{at:>12.3?} {}", line()));
+        }
+    }
+}
+
+/// What an output is a consequence of.
+enum Cause {
+    User,
+    Time,
+    Frame(Option<CallKey>),
+    Engine(CallId),
+}
+
+fn key_of(frame: &ServerFrame) -> Option<CallKey> {
+    match frame {
+        ServerFrame::Rtc { content, .. } => RtcContent::decode(content).ok()?.call,
+        _ => None,
+    }
+}
