@@ -1,2 +1,67 @@
-//! What a contributor runs.
-fn main() {}
+//! What a contributor runs: `cargo xtask <command>`.
+
+mod bench;
+mod ci;
+mod demo;
+mod fuzz;
+mod layers;
+mod shell;
+mod skips;
+mod tally;
+mod tests_command;
+mod workspace;
+
+use std::process::ExitCode;
+
+use shell::say;
+
+const HELP: &str = "\
+What a contributor runs: cargo xtask <command>
+
+  demo [args]         build the program and make a call with it; args go to `skapi-rtc demo`
+  test [filters]      run all tests and doctests, or those whose names contain a filter
+      --allow-skips   succeed even if a test was skipped for want of a part
+  ci                  everything that a change has to pass: what CI runs
+  lint                formatting and clippy
+  layers              check which crate depends on which
+  bench [names]       run the benchmarks, or those with these names
+  fuzz [target]       run the fuzzer on every target, or on this one
+      --seconds N     how long on each (default 60)
+  help                this text
+";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let command = args.next().unwrap_or_else(|| "help".to_owned());
+    let args: Vec<String> = args.collect();
+    let result = match command.as_str() {
+        "demo" => demo::run(&args),
+        "test" => tests_command::run(&args),
+        "ci" => no_args(&args).and_then(|()| ci::run()),
+        "lint" => no_args(&args).and_then(|()| ci::lint()),
+        "layers" => no_args(&args).and_then(|()| layers::run()),
+        "bench" => bench::run(&args),
+        "fuzz" => fuzz::run(&args),
+        "help" | "--help" | "-h" => {
+            say(HELP.trim_end());
+            Ok(())
+        }
+        other => Err(anyhow::anyhow!(
+            "there is no command `{other}`; see `cargo xtask help`"
+        )),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            shell::complain(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn no_args(args: &[String]) -> anyhow::Result<()> {
+    match args.first() {
+        None => Ok(()),
+        Some(arg) => anyhow::bail!("`{arg}` is not understood; see `cargo xtask help`"),
+    }
+}

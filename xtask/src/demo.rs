@@ -1,0 +1,26 @@
+//! `cargo xtask demo`: a call made through every layer, by the real program.
+
+use anyhow::Result;
+
+use crate::shell::{cargo, complain};
+
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    complain("Building the program; the first time takes some minutes.");
+    let mut command = cargo(&["run", "--package", "skapi-rtc-cli", "--bin", "skapi-rtc"]);
+    command.args(["--", "demo"]).args(args);
+    become_it(command)
+}
+
+/// Puts the program in our place, so that Ctrl-C and the exit code are its own.
+#[cfg(unix)]
+fn become_it(mut command: std::process::Command) -> Result<()> {
+    use std::os::unix::process::CommandExt;
+
+    Err(anyhow::Error::new(command.exec()).context("cargo could not be started"))
+}
+
+#[cfg(not(unix))]
+fn become_it(mut command: std::process::Command) -> Result<()> {
+    let status = command.status()?;
+    std::process::exit(status.code().unwrap_or(1));
+}

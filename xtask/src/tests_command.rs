@@ -1,0 +1,182 @@
+//! `cargo xtask test`: every test of the workspace, and the examples in its documentation.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::{
+    shell::{cargo, colour, complain, say, succeeds, watch},
+    skips::{self, SkipFile},
+    tally::Tally,
+};
+
+/// What is tested, and how strictly.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    /// Only tests whose names contain one of these; all when empty.
+    pub(crate) filters: Vec<String>,
+    /// A skipped test is no failure.
+    pub(crate) allow_skips: bool,
+    /// The profile of `.config/nextest.toml`.
+    pub(crate) profile: Option<&'static str>,
+}
+
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    let mut options = Options::default();
+    for arg in args {
+        match arg.as_str() {
+            "--allow-skips" => options.allow_skips = true,
+            arg if arg.starts_with('-') => {
+                bail!("`{arg}` is not understood; see `cargo xtask help`")
+            }
+            filter => options.filters.push(filter.to_owned()),
+        }
+    }
+    test(&options)
+}
+
+/// Runs the tests. The last line that it prints is the sum of them.
+pub(crate) fn test(options: &Options) -> Result<()> {
+    let mut tally = Tally::default();
+    let mut skipped = Vec::new();
+    let skip_file = SkipFile::begin()?;
+    let mut broken = Vec::new();
+    let with_nextest = succeeds(cargo(&["nextest", "--version"]));
+    if !with_nextest {
+        complain("cargo-nextest is not installed; `cargo test` will do, but takes longer.");
+    }
+    for (what, mut command) in [
+        (
+            "the tests",
+            if with_nextest {
+                nextest(options)
+            } else {
+                libtest(&["--lib", "--bins", "--tests", "--examples"], options)
+            },
+        ),
+        ("the documentation", libtest(&["--doc"], options)),
+    ] {
+        command.env(skips::VARIABLE, skip_file.path());
+        let mut part = Tally::default();
+        let succeeded = watch(command, |line| {
+            part.read(line);
+            skipped.extend(ignored(line));
+        })?;
+        // With a filter, nextest counts as skipped what the filter left out; we count those ignored.
+        if !succeeded && part.failed == 0 {
+            // It did not come so far as to count: a build that failed, a test that took the runner down.
+            broken.push(what);
+        }
+        tally.passed += part.passed;
+        tally.failed += part.failed;
+    }
+    if with_nextest {
+        skipped.extend(ignored_by_nextest(options)?);
+    }
+    let wanting = skip_file.read()?;
+    // A test that said it cannot run returned, so its runner counted it as passed.
+    tally.passed = tally.passed.saturating_sub(wanting.len());
+    skipped.extend(wanting);
+    tally.skipped = skipped.len();
+    for skip in &skipped {
+        complain(&format!("skipped: {skip}"));
+    }
+    let verdict = verdict(&tally, &broken, options);
+    if let Err(error) = &verdict {
+        complain(&format!("error: {error}"));
+    }
+    say(&tally.to_string());
+    verdict
+}
+
+fn verdict(tally: &Tally, broken: &[&str], options: &Options) -> Result<()> {
+    if !broken.is_empty() {
+        bail!("{} could not be run", broken.join(" and "));
+    }
+    if tally.failed > 0 {
+        bail!("tests failed");
+    }
+    if tally.passed + tally.skipped == 0 {
+        bail!("no test has a name that contains what was asked for");
+    }
+    if tally.skipped > 0 && !options.allow_skips {
+        bail!("tests were skipped; install what they need, or say `--allow-skips`");
+    }
+    Ok(())
+}
+
+fn nextest(options: &Options) -> Command {
+    let mut command = cargo(&["nextest", "run", "--workspace", "--all-features"]);
+    command.args(["--no-fail-fast", "--no-tests=pass", "--color", colour()]);
+    if let Some(profile) = options.profile {
+        command.args(["--profile", profile]);
+    }
+    command.args(&options.filters);
+    command
+}
+
+fn libtest(args: &[&str], options: &Options) -> Command {
+    let mut command = cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]);
+    command.args(args).args(["--color", colour(), "--"]);
+    command.args(&options.filters);
+    command
+}
+
+/// `test name ... ignored, why` of the standard runner.
+fn ignored(line: &str) -> Option<String> {
+    let (name, why) = line.strip_prefix("test ")?.split_once(" ... ignored")?;
+    Some(format!("{name}: ignored{why}"))
+}
+
+/// nextest does not name what it skips, but lists it.
+fn ignored_by_nextest(options: &Options) -> Result<Vec<String>> {
+    let mut command = cargo(&["nextest", "list", "--workspace", "--all-features"]);
+    command.args(["--run-ignored", "only", "--message-format", "oneline"]);
+    let output = command.args(&options.filters).output()?;
+    if !output.status.success() {
+        return Ok(Vec::new()); // it did not build; that was said before
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text
+        .lines()
+        .map(|test| format!("{test}: ignored"))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(passed: usize, failed: usize, skipped: usize, allow_skips: bool) -> bool {
+        let tally = Tally {
+            passed,
+            failed,
+            skipped,
+        };
+        let options = Options {
+            allow_skips,
+            ..Options::default()
+        };
+        verdict(&tally, &[], &options).is_ok()
+    }
+
+    #[test]
+    fn a_skip_is_a_failure_unless_it_is_allowed() {
+        assert!(judge(3, 0, 0, false));
+        assert!(!judge(3, 0, 1, false));
+        assert!(judge(3, 0, 1, true));
+        assert!(!judge(3, 1, 1, true));
+        assert!(!judge(0, 0, 0, true));
+        let broken = verdict(&Tally::default(), &["the tests"], &Options::default());
+        assert!(broken.is_err());
+    }
+
+    #[test]
+    fn ignored_tests_are_named() {
+        assert_eq!(
+            ignored("test net::ipv6 ... ignored, needs IPv6").as_deref(),
+            Some("net::ipv6: ignored, needs IPv6")
+        );
+        assert_eq!(ignored("test net::ipv4 ... ok"), None);
+    }
+}
