@@ -1,0 +1,282 @@
+//! Calls, as the application holds them: going out, coming in, and up.
+
+mod incoming;
+mod outgoing;
+mod shared;
+
+use std::sync::Arc;
+
+use skapi_rtc_backend::{CandidatePair, ConnectionState, PeerStats};
+use skapi_rtc_protocol::{ConnectionId, UserId};
+use skapi_rtc_signaling::CallEnd;
+use tokio::sync::watch;
+
+pub(crate) use self::shared::{CallShared, Stage};
+pub use self::{
+    incoming::IncomingCall,
+    outgoing::{CallFuture, OutgoingCall},
+};
+use crate::{CallError, Channel, ChannelOptions, driver::Command, realtime::Handle};
+
+/// A call that is up.
+///
+/// Clones are handles of the same call. Dropping the last one hangs up.
+#[derive(Debug, Clone)]
+pub struct Call {
+    lease: Arc<Lease>,
+}
+
+/// What a call reports while it is up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CallEvent {
+    /// The state of the peer connection changed.
+    ConnectionState(ConnectionState),
+    /// The pair of candidates that carries the traffic was chosen or has changed.
+    SelectedPair(CandidatePair),
+    /// The connection is interrupted; it may come back.
+    Disconnected,
+    /// It came back.
+    Reconnected,
+    /// The call is over. Last event.
+    Ended(CallEnd),
+}
+
+impl Call {
+    pub(crate) fn new(lease: Arc<Lease>) -> Self {
+        Self { lease }
+    }
+
+    /// The peer's connection id at the time of the call's beginning.
+    pub fn peer(&self) -> &ConnectionId {
+        &self.shared().peer
+    }
+
+    /// The peer's user id; `None` only while a peer on a foreign service has not spoken yet.
+    pub fn user(&self) -> Option<UserId> {
+        self.shared().user()
+    }
+
+    /// The data channel with this label, once it is open, whoever opened it. Each channel is given out
+    /// once.
+    ///
+    /// # Errors
+    /// When the call ends before there is such a channel.
+    pub async fn channel(&self, label: &str) -> Result<Channel, CallError> {
+        match self.shared().claim_channel(Some(label)).await {
+            Some(channel) => self.opened(channel).await,
+            None => Err(self.over()),
+        }
+    }
+
+    /// The next data channel that nobody has asked for by its label, once it is open; `None` when the
+    /// call is over.
+    pub async fn next_channel(&self) -> Option<Channel> {
+        loop {
+            let channel = self.shared().claim_channel(None).await?;
+            if let Ok(channel) = self.opened(channel).await {
+                return Some(channel);
+            }
+        }
+    }
+
+    /// Opens a further data channel; the peer finds it by its label.
+    ///
+    /// # Errors
+    /// When the call is not connected, or the options contradict each other.
+    pub async fn open_channel(
+        &self,
+        options: impl Into<ChannelOptions>,
+    ) -> Result<Channel, CallError> {
+        let options = options.into();
+        let connection = self.shared().connection().ok_or(CallError::NotConnected)?;
+        let handle = connection
+            .create_channel(&options.label, options.init)
+            .await?;
+        self.opened(Channel::new(handle)).await
+    }
+
+    /// What happens to the call from now on. Several may listen; one that does not read misses
+    /// intermediate states, never the last.
+    pub fn events(&self) -> CallEvents {
+        CallEvents::new(self.shared())
+    }
+
+    /// The state of the peer connection now.
+    pub fn connection_state(&self) -> ConnectionState {
+        *self.shared().transport.borrow()
+    }
+
+    /// The pair of candidates that carries the traffic, once it is known.
+    pub fn selected_pair(&self) -> Option<CandidatePair> {
+        self.shared().pair.borrow().clone()
+    }
+
+    /// Figures of the connection: a snapshot.
+    ///
+    /// # Errors
+    /// When the call is not connected.
+    pub async fn stats(&self) -> Result<PeerStats, CallError> {
+        let connection = self.shared().connection().ok_or(CallError::NotConnected)?;
+        Ok(connection.stats().await?)
+    }
+
+    /// Waits for the end of the call and says why it ended. Cancel-safe.
+    pub async fn ended(&self) -> CallEnd {
+        ended(self.shared()).await
+    }
+
+    /// Hangs up, and waits until the call has ended here.
+    pub async fn hangup(&self) -> CallEnd {
+        self.lease.hang_up();
+        self.ended().await
+    }
+
+    async fn opened(&self, mut channel: Channel) -> Result<Channel, CallError> {
+        channel
+            .opened()
+            .await
+            .map_err(|error| match &*self.shared().stage.borrow() {
+                Stage::Ended(end) => CallError::Ended(end.clone()),
+                _ => error.into(),
+            })?;
+        Ok(channel)
+    }
+
+    fn over(&self) -> CallError {
+        over(self.shared())
+    }
+
+    fn shared(&self) -> &Arc<CallShared> {
+        &self.lease.shared
+    }
+}
+
+/// The events of a call, from the moment they were asked for.
+#[derive(Debug)]
+pub struct CallEvents {
+    stage: watch::Receiver<Stage>,
+    transport: watch::Receiver<ConnectionState>,
+    pair: watch::Receiver<Option<CandidatePair>>,
+    last: Option<Stage>,
+}
+
+impl CallEvents {
+    fn new(shared: &CallShared) -> Self {
+        Self {
+            stage: shared.stage.subscribe(),
+            transport: shared.transport.subscribe(),
+            pair: shared.pair.subscribe(),
+            last: None,
+        }
+    }
+
+    /// The next event; `None` after [`CallEvent::Ended`]. Cancel-safe.
+    pub async fn next(&mut self) -> Option<CallEvent> {
+        loop {
+            if matches!(self.last, Some(Stage::Ended(_))) {
+                return None;
+            }
+            let now = self.stage.borrow().clone();
+            if matches!(now, Stage::Ended(_)) {
+                if let Some(event) = self.advance(now) {
+                    return Some(event);
+                }
+                continue;
+            }
+            tokio::select! {
+                biased;
+                Ok(()) = self.pair.changed() => {
+                    if let Some(pair) = self.pair.borrow_and_update().clone() {
+                        return Some(CallEvent::SelectedPair(pair));
+                    }
+                }
+                Ok(()) = self.transport.changed() => {
+                    return Some(CallEvent::ConnectionState(*self.transport.borrow_and_update()));
+                }
+                changed = self.stage.changed() => {
+                    changed.ok()?;
+                    let now = self.stage.borrow_and_update().clone();
+                    if let Some(event) = self.advance(now) {
+                        return Some(event);
+                    }
+                }
+            }
+        }
+    }
+
+    fn advance(&mut self, now: Stage) -> Option<CallEvent> {
+        let before = self.last.replace(now.clone());
+        match now {
+            Stage::Ended(end) => Some(CallEvent::Ended(end)),
+            Stage::Interrupted => Some(CallEvent::Disconnected),
+            Stage::Connected if before == Some(Stage::Interrupted) => Some(CallEvent::Reconnected),
+            _ => None,
+        }
+    }
+}
+
+/// A handle's hold on a call: when the last one goes, the call is hung up.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) shared: Arc<CallShared>,
+    pub(crate) handle: Handle,
+}
+
+impl Lease {
+    pub(crate) fn new(shared: Arc<CallShared>, handle: Handle) -> Arc<Self> {
+        Arc::new(Self { shared, handle })
+    }
+
+    fn hang_up(&self) {
+        if !matches!(*self.shared.stage.borrow(), Stage::Ended(_)) {
+            self.handle.send(Command::HangUp {
+                call: self.shared.id,
+            });
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.hang_up();
+    }
+}
+
+async fn ended(shared: &CallShared) -> CallEnd {
+    let mut stage = shared.stage.subscribe();
+    loop {
+        if let Stage::Ended(end) = &*stage.borrow_and_update() {
+            return end.clone();
+        }
+        if stage.changed().await.is_err() {
+            // We hold the sender, so this cannot happen.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn over(shared: &CallShared) -> CallError {
+    match &*shared.stage.borrow() {
+        Stage::Ended(end) => CallError::Ended(end.clone()),
+        _ => CallError::NotConnected,
+    }
+}
+
+/// Waits until a call is connected.
+async fn connected(shared: &CallShared) -> Result<(), CallError> {
+    let mut stage = shared.stage.subscribe();
+    let reached = stage
+        .wait_for(|stage| {
+            matches!(
+                stage,
+                Stage::Connected | Stage::Interrupted | Stage::Ended(_)
+            )
+        })
+        .await;
+    match reached.as_deref() {
+        Ok(Stage::Ended(end)) => Err(CallError::Ended(end.clone())),
+        Ok(_) => Ok(()),
+        Err(_) => Err(CallError::SessionClosed),
+    }
+}

@@ -1,0 +1,152 @@
+//! What the handles of a call and the driver share.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use skapi_rtc_backend::{CandidatePair, ChannelHandle, ConnectionState, PeerConnection};
+use skapi_rtc_protocol::{ConnectionId, UserId};
+use skapi_rtc_signaling::{CallEnd, CallId};
+use tokio::sync::{Notify, watch};
+
+use crate::{Channel, options::CallOptions};
+
+/// Channels of a call that nobody has asked for yet. A peer that opens more gets them closed.
+const MAX_UNCLAIMED: usize = 64;
+
+/// How far a call has come. Only ever moves on, but for [`Stage::Interrupted`] and back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Calling,
+    Ringing,
+    Accepted,
+    Connected,
+    Interrupted,
+    Ended(CallEnd),
+}
+
+#[derive(Debug)]
+pub(crate) struct CallShared {
+    pub(crate) id: CallId,
+    pub(crate) peer: ConnectionId,
+    pub(crate) stage: watch::Sender<Stage>,
+    pub(crate) transport: watch::Sender<ConnectionState>,
+    pub(crate) pair: watch::Sender<Option<CandidatePair>>,
+    channels_changed: Notify,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    user: Option<UserId>,
+    options: CallOptions,
+    connection: Option<Arc<dyn PeerConnection>>,
+    unclaimed: Vec<ChannelHandle>,
+}
+
+impl CallShared {
+    pub(crate) fn new(
+        id: CallId,
+        peer: ConnectionId,
+        user: Option<UserId>,
+        options: CallOptions,
+    ) -> Self {
+        Self {
+            id,
+            peer,
+            stage: watch::Sender::new(Stage::Calling),
+            transport: watch::Sender::new(ConnectionState::New),
+            pair: watch::Sender::new(None),
+            channels_changed: Notify::new(),
+            state: Mutex::new(State {
+                user,
+                options,
+                ..State::default()
+            }),
+        }
+    }
+
+    pub(crate) fn user(&self) -> Option<UserId> {
+        self.lock().user.clone()
+    }
+
+    pub(crate) fn set_user(&self, user: Option<UserId>) {
+        if user.is_some() {
+            self.lock().user = user;
+        }
+    }
+
+    pub(crate) fn options(&self) -> CallOptions {
+        self.lock().options.clone()
+    }
+
+    pub(crate) fn set_options(&self, options: CallOptions) {
+        self.lock().options = options;
+    }
+
+    pub(crate) fn connection(&self) -> Option<Arc<dyn PeerConnection>> {
+        self.lock().connection.clone()
+    }
+
+    /// Takes a peer connection into use, or, with `None`, out of it: then its channels are gone too.
+    pub(crate) fn set_connection(&self, connection: Option<Arc<dyn PeerConnection>>) {
+        let old = {
+            let mut state = self.lock();
+            let unclaimed = match connection {
+                None => std::mem::take(&mut state.unclaimed),
+                Some(_) => Vec::new(),
+            };
+            (
+                std::mem::replace(&mut state.connection, connection),
+                unclaimed,
+            )
+        };
+        drop(old); // outside the lock: engines may do what they like when dropped
+        self.channels_changed.notify_waiters();
+    }
+
+    /// Adds a channel that can be asked for. Gives it back when there are too many.
+    pub(crate) fn add_channel(&self, channel: ChannelHandle) -> Result<(), ChannelHandle> {
+        {
+            let mut state = self.lock();
+            if state.unclaimed.len() >= MAX_UNCLAIMED {
+                return Err(channel);
+            }
+            state.unclaimed.push(channel);
+        }
+        self.channels_changed.notify_waiters();
+        Ok(())
+    }
+
+    /// Waits for a channel with this label, or for any; `None` when the call is over.
+    pub(crate) async fn claim_channel(&self, label: Option<&str>) -> Option<Channel> {
+        let mut stage = self.stage.subscribe();
+        loop {
+            // Registered before the look, so that a channel that comes between is not missed.
+            let changed = self.channels_changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(handle) = self.take_channel(label) {
+                return Some(Channel::new(handle));
+            }
+            tokio::select! {
+                () = changed => {}
+                ended = stage.wait_for(|stage| matches!(stage, Stage::Ended(_))) => {
+                    drop(ended);
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn take_channel(&self, label: Option<&str>) -> Option<ChannelHandle> {
+        let mut state = self.lock();
+        let at = state
+            .unclaimed
+            .iter()
+            .position(|handle| label.is_none_or(|label| handle.channel.label() == label))?;
+        Some(state.unclaimed.remove(at))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

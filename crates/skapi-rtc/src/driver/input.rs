@@ -1,0 +1,63 @@
+//! What reaches the driver: wishes of the application, and news of its own tasks.
+
+use std::sync::Arc;
+
+use skapi_rtc_protocol::{ConnectionId, GroupName, Json, UserId};
+use skapi_rtc_signaling::{CallId, EndReason, Generation, OpId, PlaceError, RtcEvent, RtcOutcome};
+use tokio::sync::oneshot;
+
+use crate::{PostError, call::CallShared, options::CallOptions};
+
+/// What reaches the driver.
+#[derive(Debug)]
+pub(crate) enum DriverInput {
+    Command(Command),
+    RtcDone {
+        op: OpId,
+        result: Result<RtcOutcome, String>,
+    },
+    RtcEvent {
+        call: CallId,
+        generation: Generation,
+        event: RtcEvent,
+    },
+}
+
+/// A wish of the application.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Join {
+        group: Option<GroupName>,
+        done: Reply<PostError>,
+    },
+    PostToGroup {
+        content: Json,
+        done: Reply<PostError>,
+    },
+    PostToUser {
+        user: UserId,
+        content: Json,
+        done: Reply<PostError>,
+    },
+    Place {
+        to: ConnectionId,
+        options: CallOptions,
+        done: oneshot::Sender<Placed>,
+    },
+    Accept {
+        call: CallId,
+    },
+    Decline {
+        call: CallId,
+        reason: EndReason,
+    },
+    HangUp {
+        call: CallId,
+    },
+    Close {
+        done: Option<oneshot::Sender<()>>,
+    },
+}
+
+pub(crate) type Reply<E> = oneshot::Sender<Result<(), E>>;
+pub(crate) type Placed = Result<Arc<CallShared>, PlaceError>;

@@ -1,0 +1,409 @@
+//! The one loop in which signaling, transport and engines meet.
+//!
+//! The driver owns the [`Session`]. It feeds it what happens, carries out what it says, and never waits
+//! for anybody while doing so: engines work in tasks of their own, the socket has one, and what the
+//! application does not read in time is kept or counted by the event port.
+
+mod engine;
+mod input;
+mod slots;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use skapi_rtc_protocol::{ClientFrame, Ready};
+use skapi_rtc_signaling::{
+    CallEvent, CallId, CloseReason, Event, Input, LinkLoss, Output, PlaceOptions, RequestId,
+    Session,
+};
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub(crate) use self::input::{Command, DriverInput, Reply};
+use self::{engine::Engines, slots::CallSlots};
+use crate::{
+    ConnectError, Endpoint, IncomingCall, PostError, RealtimeEvent,
+    call::{CallShared, Lease, Stage},
+    events::EventPort,
+    options::CallOptions,
+    realtime::WeakHandle,
+    runtime::{self, Clock},
+    token::Tokens,
+    transport::{LinkCause, LinkEvent, Transport, run_link},
+};
+
+/// Frames on their way to the socket. A service that takes none for so long is as good as gone.
+const MAX_FRAMES: usize = 1024;
+/// Frames of the service that wait for the driver.
+const MAX_RECEIVED: usize = 64;
+/// How long closing waits for the socket and the engines.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a driver is made of.
+pub(crate) struct Parts {
+    pub(crate) session: Session,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) tokens: Tokens,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) backend: Option<Arc<dyn skapi_rtc_backend::Backend>>,
+    pub(crate) policy: skapi_rtc_backend::TransportPolicy,
+    pub(crate) events: EventPort,
+    pub(crate) inputs: mpsc::Receiver<DriverInput>,
+    pub(crate) input_sender: mpsc::Sender<DriverInput>,
+    pub(crate) handle: WeakHandle,
+    pub(crate) ready: watch::Sender<Option<Ready>>,
+    /// Told how the first attempt to connect went.
+    pub(crate) first: oneshot::Sender<Result<(), ConnectError>>,
+    pub(crate) retry_first: bool,
+}
+
+pub(crate) struct Driver {
+    clock: Clock,
+    session: Session,
+    endpoint: Arc<Endpoint>,
+    tokens: Tokens,
+    transport: Arc<dyn Transport>,
+    events: EventPort,
+    inputs: mpsc::Receiver<DriverInput>,
+    link: Option<LinkHandle>,
+    calls: CallSlots,
+    requests: HashMap<RequestId, Reply<PostError>>,
+    handle: WeakHandle,
+    ready: watch::Sender<Option<Ready>>,
+    first: Option<oneshot::Sender<Result<(), ConnectError>>>,
+    first_error: Option<ConnectError>,
+    retry_first: bool,
+    closing: Vec<oneshot::Sender<()>>,
+    finished: bool,
+    tasks: mpsc::Receiver<()>,
+    alive: mpsc::Sender<()>,
+}
+
+struct LinkHandle {
+    frames: mpsc::Sender<ClientFrame>,
+    events: mpsc::Receiver<LinkEvent>,
+}
+
+impl Driver {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let (alive, tasks) = mpsc::channel(1);
+        let engines = Engines {
+            backend: parts.backend,
+            policy: parts.policy,
+            inputs: parts.input_sender,
+            alive: alive.clone(),
+        };
+        Self {
+            clock: Clock::start(),
+            session: parts.session,
+            endpoint: Arc::new(parts.endpoint),
+            tokens: parts.tokens,
+            transport: parts.transport,
+            events: parts.events,
+            inputs: parts.inputs,
+            link: None,
+            calls: CallSlots::new(engines),
+            requests: HashMap::new(),
+            handle: parts.handle,
+            ready: parts.ready,
+            first: Some(parts.first),
+            first_error: None,
+            retry_first: parts.retry_first,
+            closing: Vec::new(),
+            finished: false,
+            tasks,
+            alive,
+        }
+    }
+
+    /// Runs until the session is closed and everything it started has ended.
+    pub(crate) async fn run(mut self) {
+        self.session.connect(self.clock.now());
+        self.carry_out();
+        while !self.finished {
+            let deadline = self.session.next_deadline();
+            let clock = self.clock;
+            let congested = self.events.is_congested();
+            tokio::select! {
+                Some(input) = self.inputs.recv() => self.on_input(input),
+                event = next_link_event(&mut self.link), if !congested => self.on_link(event),
+                () = clock.sleep_until(deadline) => self.handle(Input::Timeout),
+                () = self.events.relieve(), if congested => {}
+            }
+        }
+        self.wind_down().await;
+    }
+
+    /// Lets the tasks end: the link sends what it has and closes, the engines close their connections.
+    async fn wind_down(mut self) {
+        drop(self.alive);
+        self.calls.release();
+        // What the engines still report is read so that they do not wait; nobody acts on it.
+        let ended = async {
+            loop {
+                tokio::select! {
+                    _ = self.tasks.recv() => return,
+                    Some(_) = self.inputs.recv() => {}
+                }
+            }
+        };
+        if runtime::within(CLOSE_TIMEOUT, ended).await.is_none() {
+            tracing::warn!("some tasks of a closed session have not ended in time");
+        }
+        runtime::within(CLOSE_TIMEOUT, self.events.relieve()).await;
+        for done in self.closing {
+            let _ = done.send(());
+        }
+    }
+
+    fn on_input(&mut self, input: DriverInput) {
+        match input {
+            DriverInput::Command(command) => self.on_command(command),
+            DriverInput::RtcDone { op, result } => self.handle(Input::RtcDone { op, result }),
+            DriverInput::RtcEvent {
+                call,
+                generation,
+                event,
+            } => {
+                self.handle(Input::RtcEvent {
+                    call,
+                    generation,
+                    event,
+                });
+            }
+        }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        let now = self.clock.now();
+        match command {
+            Command::Join { group, done } => {
+                let request = self.session.join(now, group);
+                self.await_request(request, done);
+            }
+            Command::PostToGroup { content, done } => {
+                let request = self.session.post_to_group(now, content);
+                self.await_request(request, done);
+            }
+            Command::PostToUser {
+                user,
+                content,
+                done,
+            } => {
+                let request = self.session.post_to_user(now, user, content);
+                self.await_request(request, done);
+            }
+            Command::Place { to, options, done } => {
+                let mut place = PlaceOptions::default();
+                place.no_answer_timeout = options.no_answer_timeout;
+                let placed = self.session.place_call(now, to.clone(), place).map(|id| {
+                    let shared = Arc::new(CallShared::new(id, to, None, options));
+                    self.calls.insert(shared.clone());
+                    shared
+                });
+                if let Err(Ok(shared)) = done.send(placed) {
+                    // Whoever asked is gone.
+                    let _ = self.session.hang_up(now, shared.id);
+                }
+            }
+            // A call that has ended meanwhile has said so already.
+            Command::Accept { call } => drop(self.session.accept(now, call)),
+            Command::Decline { call, reason } => drop(self.session.decline(now, call, reason)),
+            Command::HangUp { call } => drop(self.session.hang_up(now, call)),
+            Command::Close { done } => {
+                self.closing.extend(done);
+                self.session.close(now);
+            }
+        }
+        self.carry_out();
+    }
+
+    fn await_request(
+        &mut self,
+        request: Result<RequestId, skapi_rtc_signaling::CommandError>,
+        done: Reply<PostError>,
+    ) {
+        match request {
+            Ok(request) => {
+                self.requests.insert(request, done);
+            }
+            Err(error) => drop(done.send(Err(error.into()))),
+        }
+    }
+
+    fn on_link(&mut self, event: Option<LinkEvent>) {
+        match event {
+            Some(LinkEvent::Up) => self.handle(Input::LinkUp),
+            Some(LinkEvent::Frame(frame)) => self.handle(Input::Frame(frame)),
+            Some(LinkEvent::BadFrame(error)) => {
+                self.events
+                    .data(RealtimeEvent::Unreadable { from: None, error });
+            }
+            Some(LinkEvent::Down(down)) => {
+                self.link = None;
+                self.on_first_attempt_failed(down.cause);
+                self.handle(Input::LinkDown(down.loss));
+            }
+            None => {
+                self.link = None;
+                self.handle(Input::LinkDown(LinkLoss::lost("the socket ended")));
+            }
+        }
+    }
+
+    /// Whoever waits for the first connection learns why there is none, and the session ends with that.
+    fn on_first_attempt_failed(&mut self, cause: LinkCause) {
+        if self.first.is_some() {
+            self.first_error = Some(match cause {
+                LinkCause::Token(error) => error.into(),
+                LinkCause::Open(error) => error.into(),
+                LinkCause::Socket(error) => error.into(),
+            });
+            if !self.retry_first {
+                self.session.close(self.clock.now());
+            }
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.session.handle_input(self.clock.now(), input);
+        self.carry_out();
+    }
+
+    /// Does everything the session has queued.
+    fn carry_out(&mut self) {
+        while let Some(output) = self.session.poll_output() {
+            match output {
+                Output::Connect { attempt } => self.connect(attempt),
+                Output::Disconnect => self.link = None,
+                Output::Send(frame) => self.send(frame),
+                Output::Rtc { op, call, action } => {
+                    if !self.calls.ask(call, op, action) {
+                        let now = self.clock.now();
+                        let _ = self.session.hang_up(now, call);
+                    }
+                }
+                Output::Event(event) => self.on_event(event),
+                _ => {}
+            }
+        }
+    }
+
+    fn connect(&mut self, attempt: u32) {
+        tracing::debug!(attempt, address = %self.endpoint.address(), "connecting");
+        let (frames, frame_receiver) = mpsc::channel(MAX_FRAMES);
+        let (event_sender, events) = mpsc::channel(MAX_RECEIVED);
+        self.link = Some(LinkHandle { frames, events });
+        let link = run_link(
+            self.transport.clone(),
+            self.endpoint.clone(),
+            self.tokens.clone(),
+            frame_receiver,
+            event_sender,
+        );
+        let alive = self.alive.clone();
+        runtime::spawn(async move {
+            link.await;
+            drop(alive);
+        });
+    }
+
+    fn send(&mut self, frame: ClientFrame) {
+        let Some(link) = &self.link else { return };
+        if link.frames.try_send(frame).is_err() {
+            self.link = None;
+            let loss = LinkLoss::lost("the service takes no frames any more");
+            self.session
+                .handle_input(self.clock.now(), Input::LinkDown(loss));
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        let event = match event {
+            Event::Connected { ready, again } => {
+                self.ready.send_replace(ready.clone());
+                if let Some(first) = self.first.take() {
+                    let _ = first.send(Ok(()));
+                }
+                RealtimeEvent::Connected { ready, again }
+            }
+            Event::Disconnected { reason, retry_in } => {
+                self.ready.send_replace(None);
+                RealtimeEvent::Disconnected { reason, retry_in }
+            }
+            Event::Closed(reason) => return self.on_closed(reason),
+            Event::Joined(group) => RealtimeEvent::Joined(group),
+            Event::Request { request, result } => {
+                if let Some(done) = self.requests.remove(&request) {
+                    let _ = done.send(result.map_err(PostError::from));
+                }
+                return;
+            }
+            Event::Message { post, group } => {
+                return self.events.data(RealtimeEvent::Message { post, group });
+            }
+            Event::Private(post) => return self.events.data(RealtimeEvent::Private(post)),
+            Event::Notice(notice) => RealtimeEvent::Notice(notice),
+            Event::ServiceError { text, code } => {
+                return self.events.data(RealtimeEvent::ServiceError { text, code });
+            }
+            Event::BadContent { from, error } => {
+                let from = Some(from);
+                return self.events.data(RealtimeEvent::Unreadable { from, error });
+            }
+            Event::Incoming { call, from, user } => return self.on_incoming(call, from, user),
+            Event::Call { call, event } => return self.on_call_event(call, event),
+            _ => return,
+        };
+        self.events.control(event);
+    }
+
+    fn on_incoming(
+        &mut self,
+        call: CallId,
+        from: skapi_rtc_protocol::ConnectionId,
+        user: skapi_rtc_protocol::UserId,
+    ) {
+        let options = CallOptions::default();
+        let shared = Arc::new(CallShared::new(call, from, Some(user.clone()), options));
+        self.calls.insert(shared.clone());
+        match self.handle.upgrade() {
+            Some(handle) if !self.events.is_closed() => {
+                let incoming = IncomingCall::new(Lease::new(shared, handle), user);
+                self.events.control(RealtimeEvent::Incoming(incoming));
+            }
+            // Nobody is there to answer.
+            _ => drop(self.session.hang_up(self.clock.now(), call)),
+        }
+    }
+
+    fn on_call_event(&mut self, call: CallId, event: CallEvent) {
+        let user = self.session.call(call).and_then(|info| info.user);
+        let stage = match event {
+            CallEvent::Ringing => Stage::Ringing,
+            CallEvent::Accepted => Stage::Accepted,
+            CallEvent::Connected | CallEvent::Reconnected => Stage::Connected,
+            CallEvent::Disconnected => Stage::Interrupted,
+            CallEvent::Ended(end) => Stage::Ended(end),
+            _ => return,
+        };
+        self.calls.set_stage(call, stage, user);
+    }
+
+    fn on_closed(&mut self, reason: CloseReason) {
+        self.ready.send_replace(None);
+        self.link = None;
+        if let Some(first) = self.first.take() {
+            let error = self.first_error.take().unwrap_or(ConnectError::Closed);
+            let _ = first.send(Err(error));
+        }
+        self.events.control(RealtimeEvent::Closed(reason));
+        self.finished = true;
+    }
+}
+
+/// The next event of the link; waits for ever without one.
+async fn next_link_event(link: &mut Option<LinkHandle>) -> Option<LinkEvent> {
+    match link {
+        Some(link) => link.events.recv().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,171 @@
+//! Where a service is: one base address, and the addresses below it.
+
+use url::Url;
+
+/// The addresses of a realtime service.
+///
+/// Below the base stand `ws` (the WebSocket) and `api/` (the queries); a service that lays them out
+/// otherwise, such as one behind a gateway, is described by [`with_parts`](Self::with_parts).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    socket: Url,
+    api: Url,
+}
+
+/// An address cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndpointError {
+    /// It is no URL.
+    #[error("`{address}` is not a URL: {reason}; use e.g. http://127.0.0.1:8787")]
+    NotAUrl {
+        /// The address.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Its scheme cannot be used.
+    #[error("`{address}` has the scheme `{scheme}`; use http, https, ws or wss")]
+    Scheme {
+        /// The address.
+        address: String,
+        /// Its scheme.
+        scheme: String,
+    },
+}
+
+impl Endpoint {
+    /// The service at a base address: `http://host:port`, `https://host/path/`, or the same with `ws`
+    /// and `wss`.
+    ///
+    /// # Errors
+    /// When the address is no such URL.
+    pub fn new(base: &str) -> Result<Self, EndpointError> {
+        let mut base = parse(base)?;
+        if !base.path().ends_with('/') {
+            let path = format!("{}/", base.path());
+            base.set_path(&path);
+        }
+        Ok(Self {
+            socket: with_scheme(join(&base, "ws")?, "ws"),
+            api: with_scheme(join(&base, "api/")?, "http"),
+        })
+    }
+
+    /// A service whose WebSocket and queries stand at unrelated addresses. Queries are asked at the
+    /// second address followed by `get-ws-group`.
+    ///
+    /// # Errors
+    /// When one of the addresses is no URL of a usable scheme.
+    pub fn with_parts(socket: &str, api: &str) -> Result<Self, EndpointError> {
+        Ok(Self {
+            socket: with_scheme(parse(socket)?, "ws"),
+            api: with_scheme(parse(api)?, "http"),
+        })
+    }
+
+    /// The address of the WebSocket with this token.
+    pub fn socket(&self, token: &str) -> Url {
+        let mut url = self.socket.clone();
+        url.query_pairs_mut().append_pair("token", token);
+        url
+    }
+
+    /// The address of a query.
+    ///
+    /// # Errors
+    /// When the path cannot stand in a URL.
+    pub fn query(&self, path: &str) -> Result<Url, EndpointError> {
+        join(&self.api, path)
+    }
+
+    /// The service's address as a person would write it, without any token.
+    pub fn address(&self) -> String {
+        let mut url = self.socket.clone();
+        url.set_query(None);
+        url.to_string()
+    }
+}
+
+fn parse(address: &str) -> Result<Url, EndpointError> {
+    let url = Url::parse(address).map_err(|error| EndpointError::NotAUrl {
+        address: address.to_owned(),
+        reason: error.to_string(),
+    })?;
+    match url.scheme() {
+        "http" | "https" | "ws" | "wss" => Ok(url),
+        scheme => Err(EndpointError::Scheme {
+            address: address.to_owned(),
+            scheme: scheme.to_owned(),
+        }),
+    }
+}
+
+fn join(base: &Url, path: &str) -> Result<Url, EndpointError> {
+    base.join(path).map_err(|error| EndpointError::NotAUrl {
+        address: format!("{base}{path}"),
+        reason: error.to_string(),
+    })
+}
+
+/// The same address with a scheme of this family, secure if it was.
+fn with_scheme(mut url: Url, family: &str) -> Url {
+    let secure = matches!(url.scheme(), "https" | "wss");
+    let scheme = if secure {
+        format!("{family}s")
+    } else {
+        family.to_owned()
+    };
+    // All four are "special" schemes in the sense of the URL standard, among which changing is allowed.
+    let _ = url.set_scheme(&scheme);
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_address_leads_to_socket_and_queries() {
+        for (base, socket, query) in [
+            (
+                "http://h:1",
+                "ws://h:1/ws?token=t",
+                "http://h:1/api/get-ws-group",
+            ),
+            (
+                "wss://h/x",
+                "wss://h/x/ws?token=t",
+                "https://h/x/api/get-ws-group",
+            ),
+            (
+                "https://h/x/",
+                "wss://h/x/ws?token=t",
+                "https://h/x/api/get-ws-group",
+            ),
+        ] {
+            let endpoint = Endpoint::new(base).unwrap();
+            assert_eq!(endpoint.socket("t").as_str(), socket);
+            assert_eq!(endpoint.query("get-ws-group").unwrap().as_str(), query);
+        }
+    }
+
+    #[test]
+    fn tokens_are_escaped_and_do_not_show_in_the_address() {
+        let endpoint = Endpoint::new("http://h").unwrap();
+        assert_eq!(endpoint.socket("a&b=c").query(), Some("token=a%26b%3Dc"));
+        assert_eq!(endpoint.address(), "ws://h/ws");
+    }
+
+    #[test]
+    fn what_is_no_address_of_a_service_is_refused() {
+        assert!(matches!(
+            Endpoint::new("localhost"),
+            Err(EndpointError::NotAUrl { .. })
+        ));
+        assert!(matches!(
+            Endpoint::new("ftp://h"),
+            Err(EndpointError::Scheme { .. })
+        ));
+    }
+}

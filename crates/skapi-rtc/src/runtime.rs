@@ -1,0 +1,59 @@
+//! Tasks and time: the one place that knows which executor drives the crate.
+
+use std::{future::Future, time::Duration};
+
+use skapi_rtc_backend::MaybeSend;
+use skapi_rtc_signaling::Instant;
+use tokio::time;
+
+/// Starts a task that lives on its own.
+pub(crate) fn spawn(task: impl Future<Output = ()> + MaybeSend + 'static) {
+    tokio::spawn(task);
+}
+
+/// Whether tasks can be started here; they cannot while a runtime shuts down around a `Drop`.
+pub(crate) fn is_running() -> bool {
+    tokio::runtime::Handle::try_current().is_ok()
+}
+
+/// The clock of one driver, with its start as origin.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock(time::Instant);
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self(time::Instant::now())
+    }
+
+    pub(crate) fn now(self) -> Instant {
+        Instant::from_origin(self.0.elapsed())
+    }
+
+    /// Waits until a moment; for ever if there is none.
+    pub(crate) async fn sleep_until(self, moment: Option<Instant>) {
+        match moment {
+            Some(moment) => time::sleep_until(self.0 + moment.since_origin()).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Waits for a future at most this long; `None` when the time is over.
+pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+    time::timeout(limit, future).await.ok()
+}
+
+/// Ticks evenly, the first time after one period.
+pub(crate) struct Ticker(time::Interval);
+
+impl Ticker {
+    pub(crate) fn new(period: Duration) -> Self {
+        let mut interval = time::interval_at(time::Instant::now() + period, period);
+        interval.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        Self(interval)
+    }
+
+    pub(crate) async fn tick(&mut self) {
+        self.0.tick().await;
+    }
+}

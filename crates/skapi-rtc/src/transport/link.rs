@@ -1,0 +1,189 @@
+//! One socket's life: open it, carry frames both ways, watch that it lives, close it.
+
+use std::{sync::Arc, time::Duration};
+
+use skapi_rtc_protocol::{
+    ClientFrame, DecodeError, Limits, ServerFrame, decode_server, encode_client,
+};
+use skapi_rtc_signaling::LinkLoss;
+use tokio::sync::mpsc;
+
+use super::{OpenError, Received, Socket, SocketError, SocketSink, Transport};
+use crate::{Endpoint, TokenError, runtime, runtime::Ticker, token::Tokens};
+
+/// How often the other end is asked for a sign of life.
+const PING_PERIOD: Duration = Duration::from_secs(15);
+/// How many periods may pass without one.
+const SILENT_PERIODS: u32 = 3;
+/// How long opening a socket may take.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the other end may take no data before the link counts as lost.
+const SEND_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long closing a socket in order may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Frames of the service are at most this large. Its own limit concerns what clients send; a content may
+/// grow on the way, since one character can become six.
+const MAX_SERVER_FRAME: usize = 1024 * 1024;
+
+/// What happens on a socket.
+#[derive(Debug)]
+pub(crate) enum LinkEvent {
+    Up,
+    Frame(ServerFrame),
+    BadFrame(DecodeError),
+    /// Last event.
+    Down(LinkDown),
+}
+
+/// Why a socket is gone, as an error of its own and as the session understands it.
+#[derive(Debug)]
+pub(crate) struct LinkDown {
+    pub(crate) cause: LinkCause,
+    pub(crate) loss: LinkLoss,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LinkCause {
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+}
+
+/// Runs one socket until it is gone or `frames` ends, which closes it in order.
+pub(crate) async fn run_link(
+    transport: Arc<dyn Transport>,
+    endpoint: Arc<Endpoint>,
+    tokens: Tokens,
+    frames: mpsc::Receiver<ClientFrame>,
+    events: mpsc::Sender<LinkEvent>,
+) {
+    let outcome = match open(&*transport, &endpoint, &tokens).await {
+        Ok(socket) => {
+            if events.send(LinkEvent::Up).await.is_err() {
+                return;
+            }
+            carry(socket, frames, &events)
+                .await
+                .map_err(LinkCause::Socket)
+        }
+        Err(cause) => Err(cause),
+    };
+    if let Err(cause) = outcome {
+        let loss = loss(&cause);
+        // A driver that is gone needs no news.
+        let _ = events.send(LinkEvent::Down(LinkDown { cause, loss })).await;
+    }
+}
+
+async fn open(
+    transport: &dyn Transport,
+    endpoint: &Endpoint,
+    tokens: &Tokens,
+) -> Result<Socket, LinkCause> {
+    let token = tokens.0.token().await?;
+    let opening = transport.open(endpoint, &token);
+    match runtime::within(OPEN_TIMEOUT, opening).await {
+        Some(socket) => Ok(socket?),
+        None => Err(LinkCause::Open(OpenError::Failed {
+            address: endpoint.address(),
+            reason: format!("no answer within {} s", OPEN_TIMEOUT.as_secs()),
+        })),
+    }
+}
+
+async fn carry(
+    mut socket: Socket,
+    mut frames: mpsc::Receiver<ClientFrame>,
+    events: &mpsc::Sender<LinkEvent>,
+) -> Result<(), SocketError> {
+    let limits = Limits::default().max_frame_bytes(MAX_SERVER_FRAME);
+    let mut ticker = Ticker::new(PING_PERIOD);
+    let mut silent_periods = 0;
+    // Read only when the driver has taken what came before: a driver that cannot keep up holds the service
+    // back, while our own frames still leave.
+    let mut pending = None;
+    loop {
+        tokio::select! {
+            frame = frames.recv() => match frame {
+                Some(frame) => {
+                    in_time(send_batch(&mut *socket.sink, frame, &mut frames)).await?;
+                }
+                None => {
+                    runtime::within(CLOSE_TIMEOUT, socket.sink.close()).await;
+                    return Ok(());
+                }
+            },
+            permit = events.reserve(), if pending.is_some() => match (permit, pending.take()) {
+                (Ok(permit), Some(event)) => permit.send(event),
+                _ => return Ok(()),
+            },
+            received = socket.stream.recv(), if pending.is_none() => {
+                silent_periods = 0;
+                if let Received::Text(text) = received? {
+                    pending = Some(match decode_server(&text, &limits) {
+                        Ok(frame) => LinkEvent::Frame(frame),
+                        Err(error) => LinkEvent::BadFrame(error),
+                    });
+                }
+            },
+            () = ticker.tick() => {
+                if silent_periods == SILENT_PERIODS {
+                    let silence = PING_PERIOD * SILENT_PERIODS;
+                    let reason = format!("no sign of life for {} s", silence.as_secs());
+                    return Err(SocketError::Broken(reason));
+                }
+                if pending.is_none() {
+                    silent_periods += 1;
+                }
+                in_time(socket.sink.ping()).await?;
+            },
+        }
+    }
+}
+
+/// Sends a frame and all that wait behind it, with one flush.
+async fn send_batch(
+    sink: &mut dyn SocketSink,
+    first: ClientFrame,
+    frames: &mut mpsc::Receiver<ClientFrame>,
+) -> Result<(), SocketError> {
+    sink.feed(encode_client(&first)).await?;
+    while let Ok(frame) = frames.try_recv() {
+        sink.feed(encode_client(&frame)).await?;
+    }
+    sink.flush().await
+}
+
+async fn in_time(
+    sending: impl Future<Output = Result<(), SocketError>>,
+) -> Result<(), SocketError> {
+    let late = || SocketError::Broken("the service takes no frames any more".to_owned());
+    runtime::within(SEND_TIMEOUT, sending)
+        .await
+        .unwrap_or_else(|| Err(late()))
+}
+
+/// Close codes by which a service says that coming back makes no sense: policy violation (RFC 6455
+/// §7.4.1), which it uses for tokens that are no longer good.
+const CODE_POLICY: u16 = 1008;
+
+fn loss(cause: &LinkCause) -> LinkLoss {
+    let reason = cause.to_string();
+    match cause {
+        LinkCause::Open(OpenError::Unauthorized { .. }) => LinkLoss::Refused { reason },
+        LinkCause::Open(OpenError::Busy { retry_after, .. }) => LinkLoss::Lost {
+            reason,
+            retry_after: *retry_after,
+        },
+        LinkCause::Socket(SocketError::Closed {
+            code: CODE_POLICY, ..
+        }) => LinkLoss::Refused { reason },
+        _ => LinkLoss::Lost {
+            reason,
+            retry_after: None,
+        },
+    }
+}

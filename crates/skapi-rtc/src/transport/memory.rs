@@ -1,0 +1,141 @@
+//! A transport without a network, for tests: the other end of each socket is a value in the same process.
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! use skapi_rtc::transport::{Transport, memory};
+//! use skapi_rtc::Endpoint;
+//!
+//! let (transport, mut service) = memory::transport();
+//! let endpoint = Endpoint::new("http://memory").unwrap();
+//! let (opened, accepted) = tokio::join!(transport.open(&endpoint, "token"), service.accept());
+//! let mut peer = accepted.unwrap();
+//! let mut socket = opened.unwrap();
+//! assert_eq!(peer.token, "token");
+//! socket.sink.feed("hello".into()).await.unwrap();
+//! assert_eq!(peer.recv().await.as_deref(), Some("hello"));
+//! # });
+//! ```
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+use super::{
+    OpenError, QueryError, Received, Socket, SocketError, SocketSink, SocketStream, Transport,
+};
+use crate::Endpoint;
+
+/// Frames that fit into one direction of a socket.
+const CAPACITY: usize = 256;
+
+/// Makes a transport and the service it leads to.
+pub fn transport() -> (MemoryTransport, MemoryService) {
+    let (connect, accept) = mpsc::channel(CAPACITY);
+    (MemoryTransport { connect }, MemoryService { accept })
+}
+
+/// A transport whose sockets end in a [`MemoryService`].
+#[derive(Debug, Clone)]
+pub struct MemoryTransport {
+    connect: mpsc::Sender<MemorySocket>,
+}
+
+/// Where the sockets of a [`MemoryTransport`] come out.
+#[derive(Debug)]
+pub struct MemoryService {
+    accept: mpsc::Receiver<MemorySocket>,
+}
+
+/// The service's end of a socket. Dropping it breaks the socket.
+#[derive(Debug)]
+pub struct MemorySocket {
+    /// The token the client came with.
+    pub token: String,
+    from_client: mpsc::Receiver<String>,
+    to_client: mpsc::Sender<String>,
+}
+
+impl MemoryService {
+    /// The next socket; `None` when the transport is gone.
+    pub async fn accept(&mut self) -> Option<MemorySocket> {
+        self.accept.recv().await
+    }
+}
+
+impl MemorySocket {
+    /// The client's next frame; `None` when it has closed the socket.
+    pub async fn recv(&mut self) -> Option<String> {
+        self.from_client.recv().await
+    }
+
+    /// Sends the client a frame; without effect when it has closed the socket.
+    pub async fn send(&self, text: impl Into<String>) {
+        let _ = self.to_client.send(text.into()).await;
+    }
+}
+
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
+impl Transport for MemoryTransport {
+    async fn open(&self, endpoint: &Endpoint, token: &str) -> Result<Socket, OpenError> {
+        let (to_service, from_client) = mpsc::channel(CAPACITY);
+        let (to_client, from_service) = mpsc::channel(CAPACITY);
+        let peer = MemorySocket {
+            token: token.to_owned(),
+            from_client,
+            to_client,
+        };
+        self.connect
+            .send(peer)
+            .await
+            .map_err(|_| OpenError::Failed {
+                address: endpoint.address(),
+                reason: "the service in memory is gone".to_owned(),
+            })?;
+        Ok(Socket::new(Sink(Some(to_service)), Stream(from_service)))
+    }
+
+    async fn query(
+        &self,
+        _endpoint: &Endpoint,
+        _token: &str,
+        _path: &str,
+        _body: String,
+    ) -> Result<String, QueryError> {
+        Err(QueryError::Unsupported)
+    }
+}
+
+#[derive(Debug)]
+struct Sink(Option<mpsc::Sender<String>>);
+
+#[derive(Debug)]
+struct Stream(mpsc::Receiver<String>);
+
+fn broken() -> SocketError {
+    SocketError::Broken("the other end is gone".to_owned())
+}
+
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
+impl SocketSink for Sink {
+    async fn feed(&mut self, text: String) -> Result<(), SocketError> {
+        let sender = self.0.as_ref().ok_or_else(broken)?;
+        sender.send(text).await.map_err(|_| broken())
+    }
+
+    async fn flush(&mut self) -> Result<(), SocketError> {
+        Ok(())
+    }
+
+    async fn close(&mut self) {
+        self.0 = None;
+    }
+}
+
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
+impl SocketStream for Stream {
+    async fn recv(&mut self) -> Result<Received, SocketError> {
+        self.0.recv().await.map(Received::Text).ok_or_else(broken)
+    }
+}
