@@ -60,7 +60,6 @@ pub(crate) fn channel_init(init: &ChannelInit) -> RTCDataChannelInit {
 pub(crate) fn offer_options(options: OfferOptions) -> RTCOfferOptions {
     RTCOfferOptions {
         ice_restart: options.ice_restart,
-        ..RTCOfferOptions::default()
     }
 }
 

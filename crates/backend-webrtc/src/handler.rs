@@ -32,7 +32,7 @@ pub(crate) struct Handler {
 #[async_trait]
 impl PeerConnectionEventHandler for Handler {
     async fn on_negotiation_needed(&self) {
-        let _ = self.shared.emit(PeerEvent::NegotiationNeeded);
+        self.shared.emit(PeerEvent::NegotiationNeeded);
     }
 
     async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
@@ -40,7 +40,7 @@ impl PeerConnectionEventHandler for Handler {
             Ok(candidate) => {
                 let ufrag = self.shared.local_ufrag();
                 let candidate = convert::local_candidate(candidate, ufrag);
-                let _ = self.shared.emit(PeerEvent::Candidate(candidate));
+                self.shared.emit(PeerEvent::Candidate(candidate));
             }
             Err(error) => warn!(%error, "the engine gathered a candidate that it cannot express"),
         }
@@ -57,7 +57,7 @@ impl PeerConnectionEventHandler for Handler {
                 username_fragment: self.shared.local_ufrag(),
                 ..IceCandidate::default()
             };
-            let _ = self.shared.emit(PeerEvent::Candidate(end));
+            self.shared.emit(PeerEvent::Candidate(end));
         }
     }
 
@@ -90,7 +90,7 @@ pub(crate) async fn announce(shared: &Arc<Shared>, engine: Arc<dyn EngineChannel
         return;
     };
     let handle = Channel::handle(EngineEnd::new(engine), parameters, shared);
-    if let Err(PeerEvent::Channel(refused)) = shared.emit(PeerEvent::Channel(handle)) {
+    if let Some(refused) = shared.emit_channel(handle) {
         warn!("the peer opens data channels faster than they are taken: one is refused");
         shared
             .runtime

@@ -9,7 +9,8 @@ use std::{
 };
 
 use skapi_rtc_backend::{
-    CandidatePair, ConnectionState, EventSender, PeerEvent, PeerEvents, TrySendError, queue,
+    CandidatePair, ChannelHandle, ConnectionState, EventSender, PeerEvent, PeerEvents,
+    TrySendError, queue,
 };
 use tokio::runtime::Handle;
 use tracing::warn;
@@ -93,27 +94,27 @@ impl Shared {
         self.closing.load(Ordering::Acquire)
     }
 
-    /// Queues an event. Gives it back if the reader is so far behind that a channel has to be refused.
-    pub(crate) fn emit(&self, event: PeerEvent) -> Result<(), PeerEvent> {
+    /// Queues an event of a kind that is rare by nature, and must not be lost.
+    pub(crate) fn emit(&self, event: PeerEvent) {
+        if let Some(events) = &self.state().events {
+            events.force_send(event);
+        }
+    }
+
+    /// Queues a channel that the peer opened. It comes back when the reader is too far behind: there is
+    /// no end to what a peer can open.
+    pub(crate) fn emit_channel(&self, channel: ChannelHandle) -> Option<ChannelHandle> {
         let state = self.state();
-        let Some(events) = &state.events else {
-            return Ok(());
-        };
-        match events.try_send(event) {
-            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
-            Err(TrySendError::Full(event @ PeerEvent::Channel(_))) => Err(event),
-            // Candidates, states and the like are few by nature, and none may be lost.
-            Err(TrySendError::Full(event)) => {
-                events.force_send(event);
-                Ok(())
-            }
+        match state.events.as_ref()?.try_send(PeerEvent::Channel(channel)) {
+            Err(TrySendError::Full(PeerEvent::Channel(channel))) => Some(channel),
+            _ => None,
         }
     }
 
     pub(crate) fn emit_state(&self, connection: ConnectionState) {
         let changed = std::mem::replace(&mut self.state().connection, connection) != connection;
         if changed {
-            let _ = self.emit(PeerEvent::State(connection));
+            self.emit(PeerEvent::State(connection));
         }
     }
 
@@ -128,7 +129,7 @@ impl Shared {
             !same
         };
         if changed {
-            let _ = self.emit(PeerEvent::SelectedPair(pair));
+            self.emit(PeerEvent::SelectedPair(pair));
         }
     }
 

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::Stream;
 
-use crate::{ChannelError, MaybeSend, MaybeSync};
+use crate::{ChannelError, MaybeSend, MaybeSync, Weigh};
 
 /// One message. Its boundaries survive the journey, whatever its size.
 #[derive(Clone, PartialEq, Eq)]
@@ -209,6 +209,15 @@ pub enum ChannelEvent {
     Closed,
 }
 
+impl Weigh for ChannelEvent {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Message(message) => message.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// A data channel.
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
@@ -326,5 +335,81 @@ impl ChannelHandle {
     /// Pairs a channel with its events.
     pub fn new(channel: Arc<dyn DataChannel>, events: ChannelEvents) -> Self {
         Self { channel, events }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_knows_its_size_in_bytes() {
+        assert_eq!(Message::from("grüß").len(), 6);
+        assert_eq!(Message::from(vec![0; 3]).len(), 3);
+        assert!(Message::from("").is_empty());
+        assert!(!Message::from("x").is_empty());
+    }
+
+    #[test]
+    fn debug_output_hides_the_payload() {
+        assert_eq!(format!("{:?}", Message::from("secret")), "Text(6 bytes)");
+        assert_eq!(
+            format!("{:?}", Message::from(vec![1, 2])),
+            "Binary(2 bytes)"
+        );
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_web() {
+        let init = ChannelInit::default();
+        assert!(init.ordered);
+        assert_eq!(init.reliability, Reliability::Reliable);
+        assert_eq!((&*init.protocol, init.negotiated), ("", None));
+        assert_eq!(init.validate(""), Ok(()));
+    }
+
+    #[test]
+    fn options_are_accepted_up_to_their_limits() {
+        let longest = "x".repeat(65_535);
+        let init = ChannelInit::default()
+            .ordered(false)
+            .reliability(Reliability::MaxLifetime(Duration::from_millis(65_535)))
+            .protocol(longest.as_str())
+            .negotiated(65_534);
+        assert_eq!(init.validate(&longest), Ok(()));
+    }
+
+    #[test]
+    fn options_beyond_their_limits_are_named() {
+        let long = "x".repeat(65_536);
+        let lifetime = Duration::from_millis(65_536);
+        let plain = ChannelInit::default();
+        assert_eq!(
+            plain.validate(&long),
+            Err(ChannelInitError::LabelTooLong(65_536))
+        );
+        assert_eq!(
+            plain.clone().protocol(long).validate("x"),
+            Err(ChannelInitError::ProtocolTooLong(65_536))
+        );
+        assert_eq!(
+            plain
+                .clone()
+                .reliability(Reliability::MaxLifetime(lifetime))
+                .validate("x"),
+            Err(ChannelInitError::LifetimeTooLong(lifetime))
+        );
+        assert_eq!(
+            plain.negotiated(u16::MAX).validate("x"),
+            Err(ChannelInitError::IdOutOfRange)
+        );
+    }
+
+    #[test]
+    fn what_holds_events_can_be_shared_between_threads() {
+        fn shared<T: Send + Sync>() {}
+        shared::<ChannelEvents>();
+        shared::<ChannelHandle>();
+        shared::<crate::PeerHandle>();
     }
 }

@@ -21,7 +21,7 @@ mod error;
 mod events;
 mod marker;
 mod media;
-#[cfg(feature = "mock")]
+#[cfg(all(feature = "mock", not(target_arch = "wasm32")))]
 pub mod mock;
 mod peer;
 mod queue;

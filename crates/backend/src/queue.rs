@@ -281,3 +281,195 @@ fn wake(waker: Option<Waker>) {
         waker.wake();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::Future, pin::pin, sync::atomic::AtomicUsize, task::Wake};
+
+    use super::*;
+
+    /// An item that weighs what it says.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Heavy(usize);
+
+    impl Weigh for Heavy {
+        fn weight(&self) -> usize {
+            self.0
+        }
+    }
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    impl Wakes {
+        fn take(&self) -> usize {
+            self.0.swap(0, std::sync::atomic::Ordering::Relaxed)
+        }
+    }
+
+    #[tokio::test]
+    async fn items_come_out_in_the_order_they_went_in() {
+        let (sender, mut receiver) = queue(8, usize::MAX);
+        let second = sender.clone();
+        sender.send(Heavy(1)).await.unwrap();
+        second.try_send(Heavy(2)).unwrap();
+        sender.force_send(Heavy(3));
+        drop((sender, second));
+        for expected in 1..=3 {
+            assert_eq!(receiver.recv().await, Some(Heavy(expected)));
+        }
+        assert_eq!(receiver.recv().await, None, "every sender is gone");
+    }
+
+    #[test]
+    fn the_number_of_items_is_bounded() {
+        let (sender, mut receiver) = queue(2, usize::MAX);
+        sender.try_send(Heavy(0)).unwrap();
+        sender.try_send(Heavy(0)).unwrap();
+        assert_eq!(sender.try_send(Heavy(7)), Err(TrySendError::Full(Heavy(7))));
+        assert_eq!(receiver.try_recv(), Some(Heavy(0)));
+        sender.try_send(Heavy(0)).unwrap();
+    }
+
+    #[test]
+    fn the_weight_is_bounded() {
+        let (sender, mut receiver) = queue(100, 10);
+        sender.try_send(Heavy(6)).unwrap();
+        assert_eq!(sender.try_send(Heavy(5)), Err(TrySendError::Full(Heavy(5))));
+        sender.try_send(Heavy(4)).unwrap();
+        assert_eq!(receiver.try_recv(), Some(Heavy(6)));
+        sender.try_send(Heavy(5)).unwrap();
+    }
+
+    #[test]
+    fn an_item_heavier_than_the_bound_passes_alone() {
+        let (sender, mut receiver) = queue(100, 10);
+        sender.try_send(Heavy(11)).unwrap();
+        assert!(sender.try_send(Heavy(1)).is_err(), "not beside it");
+        assert_eq!(receiver.try_recv(), Some(Heavy(11)));
+        sender.try_send(Heavy(1)).unwrap();
+        assert!(sender.try_send(Heavy(11)).is_err(), "not behind another");
+    }
+
+    #[test]
+    fn what_is_forced_in_passes_the_bounds_and_counts() {
+        let (sender, mut receiver) = queue(1, 10);
+        sender.force_send(Heavy(8));
+        sender.force_send(Heavy(8));
+        assert_eq!(receiver.try_recv(), Some(Heavy(8)));
+        assert!(sender.try_send(Heavy(8)).is_err());
+        assert_eq!(receiver.try_recv(), Some(Heavy(8)));
+        sender.try_send(Heavy(8)).unwrap();
+    }
+
+    #[test]
+    fn the_reader_is_woken_by_an_item_and_by_the_end() {
+        let (sender, mut receiver) = queue(8, usize::MAX);
+        let wakes = Arc::new(Wakes::default());
+        let waker = wakes.clone().into();
+        let mut cx = Context::from_waker(&waker);
+        assert!(receiver.poll_recv(&mut cx).is_pending());
+        sender.try_send(Heavy(1)).unwrap();
+        assert_eq!(wakes.take(), 1);
+        assert_eq!(receiver.poll_recv(&mut cx), Poll::Ready(Some(Heavy(1))));
+        assert!(receiver.poll_recv(&mut cx).is_pending());
+        drop(sender);
+        assert_eq!(wakes.take(), 1);
+        assert_eq!(receiver.poll_recv(&mut cx), Poll::Ready(None));
+    }
+
+    #[test]
+    fn a_blocked_sender_is_woken_by_room_and_by_the_end() {
+        let (sender, mut receiver) = queue(1, usize::MAX);
+        sender.try_send(Heavy(1)).unwrap();
+        let wakes = Arc::new(Wakes::default());
+        let waker = wakes.clone().into();
+        let mut cx = Context::from_waker(&waker);
+        let mut second = pin!(sender.send(Heavy(2)));
+        let mut third = pin!(sender.send(Heavy(3)));
+        assert!(second.as_mut().poll(&mut cx).is_pending());
+        assert!(third.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(receiver.try_recv(), Some(Heavy(1)));
+        assert!(wakes.take() > 0);
+        assert_eq!(second.as_mut().poll(&mut cx), Poll::Ready(Ok(())));
+        assert!(
+            third.as_mut().poll(&mut cx).is_pending(),
+            "no room for both"
+        );
+        drop(receiver);
+        assert!(wakes.take() > 0);
+        assert_eq!(third.as_mut().poll(&mut cx), Poll::Ready(Err(Closed)));
+    }
+
+    #[test]
+    fn a_cancelled_send_leaves_nothing_behind() {
+        let (sender, mut receiver) = queue(1, usize::MAX);
+        sender.try_send(Heavy(1)).unwrap();
+        {
+            let mut cancelled = pin!(sender.send(Heavy(2)));
+            let waker = Waker::noop();
+            assert!(
+                cancelled
+                    .as_mut()
+                    .poll(&mut Context::from_waker(waker))
+                    .is_pending()
+            );
+        }
+        assert_eq!(receiver.try_recv(), Some(Heavy(1)));
+        assert_eq!(receiver.try_recv(), None);
+        sender.try_send(Heavy(3)).unwrap();
+    }
+
+    #[tokio::test]
+    async fn senders_learn_that_the_reader_is_gone() {
+        let (sender, receiver) = queue(1, usize::MAX);
+        assert!(!sender.is_closed());
+        drop(receiver);
+        assert!(sender.is_closed());
+        assert_eq!(sender.send(Heavy(1)).await, Err(Closed));
+        assert_eq!(
+            sender.try_send(Heavy(2)),
+            Err(TrySendError::Closed(Heavy(2)))
+        );
+        sender.force_send(Heavy(3));
+    }
+
+    #[tokio::test]
+    async fn many_tasks_get_through_a_narrow_queue() {
+        const TASKS: usize = 8;
+        const ITEMS: usize = 200;
+        let (sender, mut receiver) = queue(3, 10);
+        for task in 0..TASKS {
+            let sender = sender.clone();
+            tokio::spawn(async move {
+                for item in 0..ITEMS {
+                    sender.send(Heavy((task + item) % 12)).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
+        drop(sender);
+        let mut received = 0;
+        while receiver.recv().await.is_some() {
+            received += 1;
+        }
+        assert_eq!(received, TASKS * ITEMS);
+    }
+
+    #[test]
+    fn an_item_may_own_the_other_end_of_its_queue() {
+        struct Loop(#[expect(dead_code, reason = "owned, not used")] Option<EventSender<Loop>>);
+        impl Weigh for Loop {}
+        let (sender, receiver) = queue(1, usize::MAX);
+        let inner = sender.clone();
+        sender.force_send(Loop(Some(inner)));
+        drop(sender);
+        drop(receiver);
+    }
+}

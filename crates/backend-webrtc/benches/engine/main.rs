@@ -3,6 +3,8 @@
 //!
 //! Run with `cargo bench -p skapi-rtc-backend-webrtc --bench engine [-- --quick]`.
 
+#![allow(clippy::unwrap_used, reason = "a bench: whatever fails ends it")]
+
 mod ours;
 mod raw;
 
