@@ -380,10 +380,12 @@ impl Call {
     }
 
     fn content(&self, signal: RtcSignal) -> RtcContent {
-        let introduces = matches!(
-            signal,
-            RtcSignal::Offer(_) | RtcSignal::Answer(_) | RtcSignal::Ringing | RtcSignal::None
-        );
+        let introduces = match signal {
+            // A later offer does not: that tells it from one that rings.
+            RtcSignal::Offer(_) => self.is_calling(),
+            RtcSignal::Answer(_) | RtcSignal::Ringing | RtcSignal::None => true,
+            _ => false,
+        };
         let mut content = RtcContent::new(signal);
         content.call = self.key;
         content.capabilities = introduces.then(|| CAPABILITIES.to_vec());

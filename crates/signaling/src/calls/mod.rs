@@ -310,11 +310,12 @@ impl Calls {
         if ctx.own.is_some_and(|own| own.cid == from) {
             return;
         }
-        if content
-            .call
-            .is_some_and(|key| self.by_key.contains_key(&key))
-        {
-            return; // the key names a call with somebody else, who would lose it
+        if let Some(key) = content.call {
+            let running = content.capabilities.is_none();
+            if running || self.by_key.contains_key(&key) {
+                // It belongs to a call that has ended here meanwhile, or claims one of somebody else's.
+                return;
+            }
         }
         if let Some(id) = self.by_peer.get(&from).copied() {
             if self.calls[&id].is_calling() {

@@ -23,7 +23,7 @@ pub(crate) struct Described {
 }
 
 /// Whom an engine's report is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Owner {
     pub(crate) node: NodeId,
     pub(crate) call: CallId,

@@ -1,6 +1,6 @@
 //! Everything together: what is due next happens, and its consequences are planned.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use skapi_rtc_protocol::{
     CallKey, ClientFrame, ConnectionId, Limits, RtcContent, RtcSignal, ServerFrame, UserId,
@@ -37,6 +37,8 @@ pub struct World {
     service: Service,
     up: Lanes,
     down: Lanes,
+    /// When each peer connection's latest report is due.
+    reported: BTreeMap<Owner, Instant>,
 }
 
 #[derive(Debug)]
@@ -80,6 +82,7 @@ impl World {
             schedule: Schedule::default(),
             up: Lanes::default(),
             down: Lanes::default(),
+            reported: BTreeMap::new(),
         }
     }
 
@@ -255,8 +258,10 @@ impl World {
         }
         for report in reports {
             let (owner, event) = (report.owner, report.event);
-            self.schedule
-                .after(report.after, Due::Report { owner, event });
+            // What one connection reports comes in order.
+            let last = self.reported.entry(owner).or_insert(Instant::ZERO);
+            *last = (self.schedule.now() + report.after).max(*last);
+            self.schedule.at(*last, Due::Report { owner, event });
         }
         if let Some((op, result)) = done {
             self.input(node, Input::RtcDone { op, result }, Cause::Engine(call));
