@@ -14,7 +14,7 @@ use skapi_rtc_backend::{
 use crate::{
     convert,
     incoming::Incoming,
-    outgoing::{EngineEnd, Outgoing, poll_once},
+    outgoing::{Outgoing, poll_once},
     shared::Shared,
 };
 
@@ -34,12 +34,10 @@ pub(crate) struct Channel {
 
 impl Channel {
     pub(crate) fn handle(
-        engine: EngineEnd,
+        outgoing: Arc<Outgoing>,
         parameters: ChannelParameters,
         shared: &Arc<Shared>,
     ) -> ChannelHandle {
-        let outgoing = Arc::new(Outgoing::new(engine, shared));
-        shared.enlist(&outgoing);
         let events = Incoming::new(outgoing.clone(), shared.pulse.clone());
         let id = parameters.init.negotiated;
         let channel = Self {

@@ -21,7 +21,7 @@ use webrtc::{
 use crate::{
     channel::{Channel, ChannelParameters},
     convert,
-    outgoing::EngineEnd,
+    outgoing::{EngineEnd, Outgoing},
     shared::Shared,
 };
 
@@ -76,7 +76,7 @@ impl PeerConnectionEventHandler for Handler {
     }
 
     async fn on_data_channel(&self, engine: Arc<dyn EngineChannel>) {
-        self.shared.pulse.settled();
+        self.shared.pulse.calm();
         if let Some(engine) = self.shared.births.announced(engine) {
             announce(&self.shared, engine).await;
         }
@@ -89,7 +89,11 @@ pub(crate) async fn announce(shared: &Arc<Shared>, engine: Arc<dyn EngineChannel
         debug!("a data channel was closed while it was being announced");
         return;
     };
-    let handle = Channel::handle(EngineEnd::new(engine), parameters, shared);
+    let handle = Channel::handle(
+        Outgoing::new(EngineEnd::new(engine), shared),
+        parameters,
+        shared,
+    );
     if let Some(refused) = shared.emit_channel(handle) {
         warn!("the peer opens data channels faster than they are taken: one is refused");
         shared

@@ -41,7 +41,7 @@ impl Incoming {
 
     fn open(&mut self) -> Poll<Option<ChannelEvent>> {
         self.opened = true;
-        self.pulse.settled();
+        self.pulse.calm();
         self.channel.set_open();
         Poll::Ready(Some(ChannelEvent::Open))
     }
@@ -105,12 +105,15 @@ impl Drop for Incoming {
         if self.ended || self.channel.is_closed() {
             return;
         }
-        let (channel, next) = (self.channel.clone(), self.next.take());
+        let (channel, pulse, next) = (self.channel.clone(), self.pulse.clone(), self.next.take());
         self.channel.handle().spawn(async move {
             let mut next = next.unwrap_or_else(|| next_event(channel.clone()));
             loop {
                 match next.await {
-                    Some(DataChannelEvent::OnOpen) => channel.set_open(),
+                    Some(DataChannelEvent::OnOpen) => {
+                        pulse.calm();
+                        channel.set_open();
+                    }
                     Some(DataChannelEvent::OnClose) | None => break,
                     Some(_) => {}
                 }

@@ -5,7 +5,7 @@
 //! wake-up; and only channels that have sent something are asked.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -27,17 +27,22 @@ pub(crate) enum Account {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
-    open: Mutex<Vec<Arc<Outgoing>>>,
+pub(crate) struct Ledger(Mutex<Open>);
+
+#[derive(Debug, Default)]
+struct Open {
+    accounts: Vec<Arc<Outgoing>>,
+    /// The connection is over, and its channels must not be kept any longer.
+    over: bool,
 }
 
 impl Ledger {
     /// Takes note of a channel that has something in flight.
     pub(crate) fn enter(&self, channel: Arc<Outgoing>) {
-        self.open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(channel);
+        let mut open = self.open();
+        if !open.over {
+            open.accounts.push(channel);
+        }
     }
 
     /// Asks for the state of every open account; says how soon to ask again, if that cannot wait for
@@ -45,11 +50,11 @@ impl Ledger {
     pub(crate) fn settle_accounts(&self) -> Option<Duration> {
         // Taken out, so that no lock is held while a channel wakes its senders and its reader.
         let mut accounts = {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            if open.is_empty() {
+            let mut open = self.open();
+            if open.accounts.is_empty() {
                 return None;
             }
-            std::mem::take(&mut *open)
+            std::mem::take(&mut open.accounts)
         };
         let mut busy = false;
         accounts.retain(|channel| {
@@ -57,16 +62,26 @@ impl Ledger {
             busy |= account == Account::Unknown;
             account != Account::Settled
         });
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        accounts.append(&mut open);
-        *open = accounts;
+        let mut open = self.open();
+        if !open.over {
+            accounts.append(&mut open.accounts);
+            open.accounts = accounts;
+        }
         busy.then_some(LOOK_AGAIN)
     }
 
     /// Forgets everything: the connection is over.
-    pub(crate) fn clear(&self) {
-        let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
+    pub(crate) fn close(&self) {
+        let accounts = {
+            let mut open = self.open();
+            open.over = true;
+            std::mem::take(&mut open.accounts)
+        };
         // Outside the lock: the last reference to a channel takes parts of the engine with it.
-        drop(open);
+        drop(accounts);
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -107,10 +107,10 @@ struct State {
 }
 
 impl Outgoing {
-    pub(crate) fn new(end: EngineEnd, shared: &Shared) -> Self {
+    pub(crate) fn new(end: EngineEnd, shared: &Shared) -> Arc<Self> {
         let largest = Semaphore::MAX_PERMITS.min(u32::MAX as usize);
         let capacity = shared.send_buffer.clamp(COST_PER_MESSAGE, largest);
-        Self {
+        let channel = Arc::new(Self {
             engine: end.channel,
             twin: end.twin,
             born_open: end.is_open,
@@ -130,7 +130,9 @@ impl Outgoing {
                 in_ledger: false,
                 close_when_settled: false,
             }),
-        }
+        });
+        shared.enlist(&channel);
+        channel
     }
 
     /// Whether the channel was open when it was made, which the engine may tell nobody.

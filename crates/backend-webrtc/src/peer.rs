@@ -1,9 +1,9 @@
 //! A peer connection of the engine, in the words of the backend traits.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     fmt,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, OnceLock, Weak, atomic::Ordering},
 };
 
 use async_trait::async_trait;
@@ -13,7 +13,7 @@ use skapi_rtc_backend::{
     TrackInit,
 };
 use skapi_rtc_protocol::{IceCandidate, SdpKind, SessionDescription};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tracing::debug;
 use webrtc::{
     error::Error as EngineError,
@@ -24,7 +24,7 @@ use crate::{
     births::Birth,
     channel::{Channel, ChannelParameters},
     convert,
-    outgoing::EngineEnd,
+    outgoing::{EngineEnd, Outgoing},
     shared::Shared,
 };
 
@@ -35,8 +35,8 @@ pub(crate) struct Peer {
     engine: Arc<dyn EnginePeer>,
     shared: Arc<Shared>,
     negotiation: Mutex<Negotiation>,
-    /// Held while closing, so that a second call returns once the first is done.
-    closed: Mutex<bool>,
+    /// Says when the connection is closed, once closing has begun.
+    closed: OnceLock<watch::Receiver<bool>>,
 }
 
 /// ```text
@@ -51,8 +51,9 @@ struct Negotiation {
     has_local_offer: bool,
     has_remote_description: bool,
     early_candidates: VecDeque<RTCIceCandidateInit>,
-    /// Ids of channels made by agreement.
-    negotiated_ids: Vec<u16>,
+    remote_ufrag: Option<String>,
+    /// Channels made by agreement, by their ids, which are free again once they are closed.
+    agreed: HashMap<u16, Weak<Outgoing>>,
 }
 
 impl Peer {
@@ -61,8 +62,25 @@ impl Peer {
             engine,
             shared,
             negotiation: Mutex::default(),
-            closed: Mutex::new(false),
+            closed: OnceLock::new(),
         }
+    }
+
+    /// Closes in the background, once: neither a cancelled `close` nor a drop may stop half way.
+    fn start_closing(&self) -> &watch::Receiver<bool> {
+        self.closed.get_or_init(|| {
+            self.shared.set_closing();
+            let (engine, shared) = (self.engine.clone(), self.shared.clone());
+            let (done, closed) = watch::channel(false);
+            self.shared.runtime.spawn(async move {
+                if let Err(error) = engine.close().await {
+                    debug!(%error, "the engine did not close a connection in order");
+                }
+                shared.finish();
+                done.send_replace(true);
+            });
+            closed
+        })
     }
 
     fn check_open(&self) -> Result<(), NegotiationError> {
@@ -82,8 +100,9 @@ impl Peer {
     }
 
     /// A remote description is in place: what waited for it goes on.
-    async fn remote_description_set(&self, negotiation: &mut Negotiation) {
+    async fn remote_description_set(&self, negotiation: &mut Negotiation, ufrag: Option<String>) {
         negotiation.has_remote_description = true;
+        negotiation.remote_ufrag = ufrag;
         for candidate in std::mem::take(&mut negotiation.early_candidates) {
             if let Err(error) = self.engine.add_ice_candidate(candidate).await {
                 debug!(%error, "the engine refused an early candidate");
@@ -122,7 +141,7 @@ impl PeerConnection for Peer {
     ) -> Result<SessionDescription, NegotiationError> {
         let mut negotiation = self.negotiation.lock().await;
         self.check_open()?;
-        self.shared.pulse.settle();
+        self.shared.hurry(options.ice_restart);
         let offer = self
             .engine
             .create_offer(Some(convert::offer_options(options)))
@@ -152,7 +171,8 @@ impl PeerConnection for Peer {
         if offer.kind != SdpKind::Offer {
             return Err(wrong_state(STEP, "the description is not an offer"));
         }
-        self.shared.pulse.settle();
+        let remote_ufrag = offer.ice_ufrag().map(str::to_owned);
+        self.shared.hurry(remote_ufrag != negotiation.remote_ufrag);
         let offer = convert::to_engine(offer).map_err(|error| refused(&error))?;
         let set = self.engine.set_remote_description(offer).await;
         let answered = match set {
@@ -167,7 +187,8 @@ impl PeerConnection for Peer {
             }
             return answered;
         }
-        self.remote_description_set(&mut negotiation).await;
+        self.remote_description_set(&mut negotiation, remote_ufrag)
+            .await;
         self.negotiated().await;
         self.shared.pulse.nudge();
         answered
@@ -184,14 +205,16 @@ impl PeerConnection for Peer {
             return Err(wrong_state(STEP, "the description is an offer"));
         }
         let provisional = answer.kind == SdpKind::ProvisionalAnswer;
-        self.shared.pulse.settle();
+        let remote_ufrag = answer.ice_ufrag().map(str::to_owned);
+        self.shared.hurry(remote_ufrag != negotiation.remote_ufrag);
         let answer = convert::to_engine(answer).map_err(|error| refused(&error))?;
         self.engine
             .set_remote_description(answer)
             .await
             .map_err(|error| refused(&error))?;
         negotiation.has_local_offer = provisional;
-        self.remote_description_set(&mut negotiation).await;
+        self.remote_description_set(&mut negotiation, remote_ufrag)
+            .await;
         self.negotiated().await;
         self.shared.pulse.nudge();
         Ok(())
@@ -246,11 +269,13 @@ impl PeerConnection for Peer {
         if self.shared.is_closing() {
             return Err(ChannelError::Closed);
         }
-        if let Some(id) = init.negotiated {
-            if negotiation.negotiated_ids.contains(&id) {
-                return Err(ChannelInitError::IdInUse(id).into());
-            }
-            negotiation.negotiated_ids.push(id);
+        negotiation
+            .agreed
+            .retain(|_, channel| channel.upgrade().is_some_and(|c| !c.is_closed()));
+        if let Some(id) = init.negotiated
+            && negotiation.agreed.contains_key(&id)
+        {
+            return Err(ChannelInitError::IdInUse(id).into());
         }
         let birth = Birth::begin(&self.shared);
         let made = self
@@ -263,12 +288,16 @@ impl PeerConnection for Peer {
             error if convert::means_closed(&error) => ChannelError::Closed,
             error => ChannelError::Engine(error.to_string()),
         })?;
+        let agreed = init.negotiated;
         let parameters = ChannelParameters {
             label: label.to_owned(),
             init,
         };
-        let end = EngineEnd::made(made, twin).await;
-        let handle = Channel::handle(end, parameters, &self.shared);
+        let outgoing = Outgoing::new(EngineEnd::made(made, twin).await, &self.shared);
+        if let Some(id) = agreed {
+            negotiation.agreed.insert(id, Arc::downgrade(&outgoing));
+        }
+        let handle = Channel::handle(outgoing, parameters, &self.shared);
         self.shared.pulse.nudge();
         Ok(handle)
     }
@@ -293,22 +322,16 @@ impl PeerConnection for Peer {
     }
 
     async fn close(&self) {
-        let mut closed = self.closed.lock().await;
-        if !std::mem::replace(&mut *closed, true) {
-            close(&*self.engine, &self.shared).await;
-        }
+        let mut closed = self.start_closing().clone();
+        // An error means that the runtime ended, and with it everything there was to close.
+        let _ = closed.wait_for(|closed| *closed).await;
     }
 }
 
 impl Drop for Peer {
     /// The engine keeps a connection that is dropped without being closed, with its sockets and its task.
     fn drop(&mut self) {
-        if *self.closed.get_mut() {
-            return;
-        }
-        let (engine, shared) = (self.engine.clone(), self.shared.clone());
-        let runtime = shared.runtime.clone();
-        runtime.spawn(async move { close(&*engine, &shared).await });
+        self.start_closing();
     }
 }
 
@@ -318,14 +341,6 @@ impl fmt::Debug for Peer {
             .field("closing", &self.shared.is_closing())
             .finish_non_exhaustive()
     }
-}
-
-async fn close(engine: &dyn EnginePeer, shared: &Shared) {
-    shared.set_closing();
-    if let Err(error) = engine.close().await {
-        debug!(%error, "the engine did not close a connection in order");
-    }
-    shared.finish();
 }
 
 fn wrong_state(step: &'static str, reason: &str) -> NegotiationError {

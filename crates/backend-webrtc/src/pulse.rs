@@ -6,8 +6,8 @@
 //!
 //! * What an event produces (the SCTP INIT after the DTLS handshake, the channel OPEN after that) is
 //!   written on the *next* round, and nothing starts one: it waits for the ICE tick, 200 ms away. While
-//!   a connection [settles](Pulse::settle), every packet and every deadline is therefore followed by
-//!   one extra round.
+//!   a connection is in a [hurry](Pulse::hurry), every packet and every deadline is therefore followed
+//!   by one extra round.
 //! * ICE nominates the first pair that answers on its next tick, not at once. When an answer comes in,
 //!   the clock [leaps](Pulse::leap) ahead by one tick, so that the tick is due.
 
@@ -22,23 +22,27 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 
-/// While a connection settles the driver looks around at least this often, should a wake-up get lost on
-/// a path that the extra rounds do not cover.
+/// In a hurry the driver looks around at least this often, should a wake-up get lost on a path that the
+/// extra rounds do not cover.
 const BACKSTOP: Duration = Duration::from_millis(20);
 
-/// A connection that has not settled by then will not be hurried further: its driver would spend CPU
-/// time on a peer that does not answer.
-const SETTLE_AT_MOST: Duration = Duration::from_secs(30);
+/// How long a connection is hurried that is being made, at most: no longer for a peer that does not
+/// answer, as it costs CPU time.
+const WHILE_CONNECTING: Duration = Duration::from_secs(30);
 
-/// A connection's clock leaps at most this often per [`Pulse::settle`].
-const MAX_LEAPS: u8 = 8;
+/// How long a running connection is hurried over an ICE restart.
+const WHILE_RESTARTING: Duration = Duration::from_secs(3);
+
+/// A connection's clock leaps at most this often each time it is hurried. STUN servers' answers count
+/// too.
+const MAX_LEAPS: u8 = 16;
 
 #[derive(Debug)]
 pub(crate) struct Pulse {
     /// How far one leap goes: ICE's check interval.
     tick: Duration,
-    /// Fast path of every packet and every sleep: nothing to do once the connection has settled.
-    settling: AtomicBool,
+    /// Fast path of every packet and every sleep: as a rule there is nothing to do.
+    hurrying: AtomicBool,
     /// The next sleep is to end at once.
     nudged: AtomicBool,
     /// How far the driver's clock is ahead, in nanoseconds.
@@ -46,20 +50,20 @@ pub(crate) struct Pulse {
     leap_due: AtomicBool,
     leaps_left: AtomicU8,
     driver: AtomicWaker,
-    settle_until: Mutex<Instant>,
+    hurry_until: Mutex<Instant>,
 }
 
 impl Pulse {
     pub(crate) fn new(tick: Duration) -> Self {
         Self {
             tick,
-            settling: AtomicBool::new(false),
+            hurrying: AtomicBool::new(false),
             nudged: AtomicBool::new(false),
             ahead: AtomicU64::new(0),
             leap_due: AtomicBool::new(false),
             leaps_left: AtomicU8::new(0),
             driver: AtomicWaker::new(),
-            settle_until: Mutex::new(Instant::now()),
+            hurry_until: Mutex::new(Instant::now()),
         }
     }
 
@@ -68,17 +72,26 @@ impl Pulse {
         Instant::now() + Duration::from_nanos(self.ahead.load(Ordering::Relaxed))
     }
 
-    /// Hurries the driver until [`settled`](Self::settled) is called.
-    pub(crate) fn settle(&self) {
-        *self.settle_until() = Instant::now() + SETTLE_AT_MOST;
+    /// Hurries the driver of a connection that is being made, until it is [calmed](Self::calm).
+    pub(crate) fn hurry(&self) {
+        self.hurry_for(WHILE_CONNECTING);
+    }
+
+    /// Hurries the driver of a running connection for a short while.
+    pub(crate) fn hurry_restart(&self) {
+        self.hurry_for(WHILE_RESTARTING);
+    }
+
+    fn hurry_for(&self, time: Duration) {
+        *self.hurry_until() = Instant::now() + time;
         self.leaps_left.store(MAX_LEAPS, Ordering::Relaxed);
-        self.settling.store(true, Ordering::Release);
+        self.hurrying.store(true, Ordering::Release);
         self.nudge();
     }
 
     /// The connection carries what it was made for: the driver may sleep as long as it wants.
-    pub(crate) fn settled(&self) {
-        self.settling.store(false, Ordering::Release);
+    pub(crate) fn calm(&self) {
+        self.hurrying.store(false, Ordering::Release);
     }
 
     /// Ends the driver's present sleep, or its next one if it is awake.
@@ -89,7 +102,7 @@ impl Pulse {
 
     /// The driver, which calls this itself, has received something; the next sleep is skipped.
     pub(crate) fn received(&self) {
-        if self.settling.load(Ordering::Acquire) {
+        if self.hurrying.load(Ordering::Acquire) {
             self.nudged.store(true, Ordering::Release);
         }
     }
@@ -114,17 +127,17 @@ impl Pulse {
     }
 
     /// Whether packets are worth a look.
-    pub(crate) fn is_settling(&self) -> bool {
-        self.settling.load(Ordering::Acquire)
+    pub(crate) fn is_hurrying(&self) -> bool {
+        self.hurrying.load(Ordering::Acquire)
     }
 
     /// How long the driver may sleep instead of `wanted`.
     pub(crate) fn allow(&self, wanted: Duration) -> Duration {
-        if !self.is_settling() {
+        if !self.is_hurrying() {
             return wanted;
         }
-        if Instant::now() > *self.settle_until() {
-            self.settled();
+        if Instant::now() > *self.hurry_until() {
+            self.calm();
             return wanted;
         }
         if self.leap_due.swap(false, Ordering::Relaxed) {
@@ -146,8 +159,8 @@ impl Pulse {
         }
     }
 
-    fn settle_until(&self) -> MutexGuard<'_, Instant> {
-        self.settle_until
+    fn hurry_until(&self) -> MutexGuard<'_, Instant> {
+        self.hurry_until
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

@@ -232,7 +232,7 @@ impl AsyncUdpSocket for Socket {
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         let received = ready!(self.inner.poll_recv(cx, buffers, meta));
-        if self.pulse.is_settling()
+        if self.pulse.is_hurrying()
             && let Ok(count) = received
         {
             self.pulse.received();

@@ -133,6 +133,15 @@ impl Shared {
         }
     }
 
+    /// Hurries the driver through a step of a negotiation.
+    pub(crate) fn hurry(&self, restarts_ice: bool) {
+        match self.state().connection {
+            ConnectionState::New | ConnectionState::Connecting => self.pulse.hurry(),
+            _ if restarts_ice => self.pulse.hurry_restart(),
+            _ => {}
+        }
+    }
+
     pub(crate) fn set_local_ufrag(&self, ufrag: Option<&str>) {
         self.state().local_ufrag = ufrag.map(str::to_owned);
     }
@@ -164,7 +173,7 @@ impl Shared {
         for channel in channels.iter().filter_map(Weak::upgrade) {
             channel.set_closed();
         }
-        self.ledger.clear();
+        self.ledger.close();
         if let Some(events) = events {
             if !self.is_closing() {
                 warn!("the engine stopped by itself; its log says why");
