@@ -281,8 +281,8 @@ impl Calls {
         let Some(key) = content.call else {
             let id = *self.by_peer.get(from)?;
             // A stock peer's offer that meets our own call is glare, not part of it.
-            let glare =
-                matches!(content.signal, RtcSignal::Offer(_)) && self.calls[&id].is_calling();
+            let is_offer = matches!(content.signal, RtcSignal::Offer(_));
+            let glare = is_offer && self.calls.get(&id)?.is_calling();
             return (!glare).then_some(id);
         };
         let id = *self.by_key.get(&key)?;
@@ -317,15 +317,16 @@ impl Calls {
                 return;
             }
         }
-        if let Some(id) = self.by_peer.get(&from).copied() {
-            if self.calls[&id].is_calling() {
+        if let Some(call) = self.by_peer.get(&from).and_then(|id| self.calls.get(id)) {
+            let id = call.id;
+            if call.is_calling() {
                 if self.we_win_glare(id, &content, &from, ctx) {
                     return;
                 }
                 return self.yield_to(id, content, offer, user, ctx);
             }
             // The peer calls anew, so for it the call before is over.
-            let end = self.calls[&id].end_by_peer(None);
+            let end = call.end_by_peer(None);
             self.finish(id, end, ctx);
         }
         let in_call = !self.calls.is_empty();
@@ -340,8 +341,9 @@ impl Calls {
         self.insert(call);
     }
 
-    /// Both have called each other. Of two keys the smaller one wins, which both sides can tell. Skapi's
-    /// client has no keys; there the connection ids decide, and without our own we give way.
+    /// Both have called each other. A call that the peer has not heard of yet gives way. Otherwise the
+    /// smaller of the two keys wins, which both sides can tell. Skapi's client has no keys; there the
+    /// connection ids decide, and without our own we give way.
     fn we_win_glare(
         &self,
         id: CallId,
@@ -349,7 +351,14 @@ impl Calls {
         from: &ConnectionId,
         ctx: &Ctx<'_>,
     ) -> bool {
-        match (self.calls[&id].key, content.call) {
+        let Some(call) = self
+            .calls
+            .get(&id)
+            .filter(|call| call.peer_has_heard_of_it())
+        else {
+            return false;
+        };
+        match (call.key, content.call) {
             (Some(ours), Some(theirs)) => ours < theirs,
             _ => ctx.own.is_some_and(|own| own.cid < *from),
         }
