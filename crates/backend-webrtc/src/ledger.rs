@@ -15,9 +15,9 @@ use crate::outgoing::Outgoing;
 /// busy in the engine.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
-/// What became of one account.
+/// How an account stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Account {
+pub(crate) enum Balance {
     /// Nothing is in flight any more.
     Settled,
     /// Something is; the next packet from the peer may change that.
@@ -59,8 +59,8 @@ impl Ledger {
         let mut busy = false;
         accounts.retain(|channel| {
             let account = channel.settle();
-            busy |= account == Account::Unknown;
-            account != Account::Settled
+            busy |= account == Balance::Unknown;
+            account != Balance::Settled
         });
         let mut open = self.open();
         if !open.over {

@@ -4,6 +4,7 @@
 //! defaults that engine takes 800 ms to open a channel on one machine; here it takes a few
 //! milliseconds, see `pulse.rs` for how. Data channels are complete, media is not there yet.
 
+mod account;
 mod addresses;
 mod backend;
 mod births;
@@ -11,6 +12,7 @@ mod channel;
 mod config;
 mod convert;
 mod handler;
+mod handover;
 mod incoming;
 mod ledger;
 mod outgoing;

@@ -1,4 +1,4 @@
-//! The sending half of a data channel: order, back-pressure and the account of what is in flight.
+//! The sending half of a data channel: order, back-pressure, closing behind what was sent.
 //!
 //! ```text
 //!   send, try_send ──► room (permits) ──► queue, only while another message is being handed over
@@ -16,10 +16,9 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, Waker},
 };
 
-use bytes::BytesMut;
 use futures_util::task::AtomicWaker;
 use skapi_rtc_backend::{ChannelError, ChannelState, Message};
 use tokio::{
@@ -27,14 +26,13 @@ use tokio::{
     sync::{Semaphore, TryAcquireError},
 };
 use tracing::debug;
-use webrtc::{
-    data_channel::{DataChannel as EngineChannel, DataChannelEvent, RTCDataChannelState},
-    error::{Error as EngineError, Result as EngineResult},
-};
+use webrtc::data_channel::{DataChannel as EngineChannel, DataChannelEvent, RTCDataChannelState};
 
 use crate::{
+    account::Account,
     convert,
-    ledger::{Account, Ledger},
+    handover::Handover,
+    ledger::{Balance, Ledger},
     shared::Shared,
 };
 
@@ -95,7 +93,7 @@ struct State {
     queue: VecDeque<Message>,
     /// Some message is on its way to the engine.
     handing_over: bool,
-    account: Bytes,
+    account: Account,
     low_threshold: usize,
     /// The buffered amount has been above the threshold since it was last reported low.
     was_above: bool,
@@ -123,7 +121,7 @@ impl Outgoing {
                 channel: ChannelState::Connecting,
                 queue: VecDeque::new(),
                 handing_over: false,
-                account: Bytes::default(),
+                account: Account::default(),
                 low_threshold: 0,
                 was_above: false,
                 low_unreported: false,
@@ -293,14 +291,14 @@ impl Outgoing {
     }
 
     /// Compares the account with what the engine still holds. Runs in the driver's round.
-    pub(crate) fn settle(&self) -> Account {
+    pub(crate) fn settle(&self) -> Balance {
         let outstanding = match poll_once(self.engine.outstanding_bytes()) {
             Some(Ok(outstanding)) => outstanding,
             Some(Err(_)) => {
                 self.set_closed();
-                return Account::Settled;
+                return Balance::Settled;
             }
-            None => return Account::Unknown,
+            None => return Balance::Unknown,
         };
         let (account, freed, low, close) = {
             let mut state = self.state();
@@ -312,13 +310,13 @@ impl Outgoing {
             }
             let account = match (state.handing_over, state.account.buffered()) {
                 // What is being handed over may have reached the engine after it was asked.
-                (true, _) => Account::Unknown,
-                (false, 0) if state.account.is_clear() => Account::Settled,
-                _ => Account::Open,
+                (true, _) => Balance::Unknown,
+                (false, 0) if state.account.is_clear() => Balance::Settled,
+                _ => Balance::Open,
             };
-            state.in_ledger = account != Account::Settled;
+            state.in_ledger = account != Balance::Settled;
             let close =
-                account == Account::Settled && std::mem::take(&mut state.close_when_settled);
+                account == Balance::Settled && std::mem::take(&mut state.close_when_settled);
             (account, freed, low, close)
         };
         if freed > 0 {
@@ -380,7 +378,7 @@ impl Outgoing {
     }
 
     /// One message has reached the engine, or been refused by it; gives the next.
-    fn handed_over(&self, size: usize) -> Option<Message> {
+    pub(crate) fn handed_over(&self, size: usize) -> Option<Message> {
         let mut state = self.state();
         state.account.hand_over(size);
         let next = state.queue.pop_front();
@@ -393,151 +391,11 @@ impl Outgoing {
     }
 }
 
-/// Payload bytes by how far they have come. Totals, so that nothing drifts.
-#[derive(Debug, Default)]
-struct Bytes {
-    accepted: u64,
-    handed_over: u64,
-    let_go: u64,
-    /// End (in accepted bytes) and cost of every message whose permits are out, oldest first.
-    messages: VecDeque<(u64, u32)>,
-    /// How many of `messages` the engine has.
-    messages_handed_over: usize,
-}
-
-impl Bytes {
-    fn accept(&mut self, size: usize, cost: u32) {
-        self.accepted += size as u64;
-        self.messages.push_back((self.accepted, cost));
-    }
-
-    fn hand_over(&mut self, size: usize) {
-        self.handed_over += size as u64;
-        self.messages_handed_over += 1;
-    }
-
-    /// The engine holds `outstanding` bytes of what it was given. Gives back the permits of the
-    /// messages that are through.
-    fn let_go(&mut self, outstanding: usize) -> usize {
-        let gone = self.handed_over.saturating_sub(outstanding as u64);
-        self.let_go = self.let_go.max(gone);
-        let mut freed = 0;
-        while self.messages_handed_over > 0
-            && let Some(&(end, cost)) = self.messages.front()
-            && end <= self.let_go
-        {
-            self.messages.pop_front();
-            self.messages_handed_over -= 1;
-            freed += cost as usize;
-        }
-        freed
-    }
-
-    fn buffered(&self) -> usize {
-        usize::try_from(self.accepted - self.let_go.min(self.accepted)).unwrap_or(usize::MAX)
-    }
-
-    fn is_clear(&self) -> bool {
-        self.messages.is_empty()
-    }
-
-    fn write_off(&mut self) {
-        self.let_go = self.accepted;
-        self.messages.clear();
-        self.messages_handed_over = 0;
-    }
-}
-
-/// A message on its way into the engine. Dropped half way it goes on in the background, so that a
-/// cancelled `send` neither loses another sender's message nor unbalances the account.
-struct Handover(Option<Passage>);
-
-struct Passage {
-    outgoing: Arc<Outgoing>,
-    size: usize,
-    passing: Pin<Box<dyn Future<Output = EngineResult<()>> + Send>>,
-}
-
-impl Handover {
-    fn new(outgoing: Arc<Outgoing>, message: Message) -> Self {
-        let size = message.len();
-        let passing = Box::pin(give(outgoing.engine.clone(), message));
-        Self(Some(Passage {
-            outgoing,
-            size,
-            passing,
-        }))
-    }
-}
-
-impl Future for Handover {
-    type Output = Result<(), ChannelError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(passage) = &mut self.0 else {
-            return Poll::Ready(Ok(()));
-        };
-        let result = ready!(passage.passing.as_mut().poll(cx));
-        let outgoing = passage.outgoing.clone();
-        let next = outgoing.handed_over(passage.size);
-        self.0 = None;
-        if let Some(next) = next {
-            let handle = outgoing.handle.clone();
-            handle.spawn(hand_over_all(outgoing, next));
-        }
-        Poll::Ready(result.map_err(|error| send_error(&error)))
-    }
-}
-
-impl Drop for Handover {
-    fn drop(&mut self) {
-        if let Some(passage) = self.0.take() {
-            let handle = passage.outgoing.handle.clone();
-            handle.spawn(async move {
-                let Passage {
-                    outgoing,
-                    size,
-                    passing,
-                } = passage;
-                let _ = passing.await;
-                if let Some(next) = outgoing.handed_over(size) {
-                    hand_over_all(outgoing, next).await;
-                }
-            });
-        }
-    }
-}
-
-async fn hand_over_all(outgoing: Arc<Outgoing>, first: Message) {
-    let mut next = Some(first);
-    while let Some(message) = next {
-        let size = message.len();
-        // Who sent it no longer listens; a closed channel says so itself.
-        let _ = give(outgoing.engine.clone(), message).await;
-        next = outgoing.handed_over(size);
-    }
-}
-
 async fn close_engine(engine: &dyn EngineChannel) {
     if let Err(error) = engine.close().await
         && !convert::means_closed(&error)
     {
         debug!(%error, "the engine did not close a data channel in order");
-    }
-}
-
-async fn give(engine: Arc<dyn EngineChannel>, message: Message) -> EngineResult<()> {
-    match message {
-        Message::Text(text) => engine.send_text(&text).await,
-        Message::Binary(bytes) => engine.send(BytesMut::from(bytes)).await,
-    }
-}
-
-fn send_error(error: &EngineError) -> ChannelError {
-    match error {
-        EngineError::ErrDataChannelNotOpen => ChannelError::NotOpen,
-        error if convert::means_closed(error) => ChannelError::Closed,
-        error => ChannelError::Engine(error.to_string()),
     }
 }
 
@@ -557,45 +415,5 @@ impl std::fmt::Debug for Outgoing {
             .field("state", &state.channel)
             .field("buffered", &state.account.buffered())
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_account_counts_bytes_until_the_engine_lets_go() {
-        let mut account = Bytes::default();
-        account.accept(100, 356);
-        account.accept(50, 306);
-        assert_eq!(account.buffered(), 150);
-        account.hand_over(100);
-        assert_eq!(account.let_go(100), 0, "the engine still holds everything");
-        assert_eq!(account.let_go(40), 0, "half a message frees nothing");
-        assert_eq!(account.buffered(), 90);
-        assert_eq!(account.let_go(0), 356);
-        account.hand_over(50);
-        assert_eq!(account.let_go(0), 306);
-        assert_eq!(account.buffered(), 0);
-        assert!(account.is_clear());
-    }
-
-    #[test]
-    fn an_empty_message_frees_its_permits_only_once_it_was_handed_over() {
-        let mut account = Bytes::default();
-        account.accept(0, 256);
-        assert_eq!(account.let_go(0), 0);
-        account.hand_over(0);
-        assert_eq!(account.let_go(0), 256);
-    }
-
-    #[test]
-    fn what_is_written_off_is_not_buffered() {
-        let mut account = Bytes::default();
-        account.accept(100, 356);
-        account.write_off();
-        assert_eq!(account.buffered(), 0);
-        assert!(account.is_clear());
     }
 }

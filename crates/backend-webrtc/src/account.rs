@@ -1,0 +1,98 @@
+//! The account of one channel: what was accepted, what the engine has, what it has let go of.
+
+use std::collections::VecDeque;
+
+/// Payload bytes by how far they have come. Totals, so that nothing drifts.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    accepted: u64,
+    handed_over: u64,
+    let_go: u64,
+    /// End (in accepted bytes) and cost of every message whose permits are out, oldest first.
+    messages: VecDeque<(u64, u32)>,
+    /// How many of `messages` the engine has.
+    messages_handed_over: usize,
+}
+
+impl Account {
+    pub(crate) fn accept(&mut self, size: usize, cost: u32) {
+        self.accepted += size as u64;
+        self.messages.push_back((self.accepted, cost));
+    }
+
+    pub(crate) fn hand_over(&mut self, size: usize) {
+        self.handed_over += size as u64;
+        self.messages_handed_over += 1;
+    }
+
+    /// The engine holds `outstanding` bytes of what it was given. Gives back the permits of the
+    /// messages that are through.
+    pub(crate) fn let_go(&mut self, outstanding: usize) -> usize {
+        let gone = self.handed_over.saturating_sub(outstanding as u64);
+        self.let_go = self.let_go.max(gone);
+        let mut freed = 0;
+        while self.messages_handed_over > 0
+            && let Some(&(end, cost)) = self.messages.front()
+            && end <= self.let_go
+        {
+            self.messages.pop_front();
+            self.messages_handed_over -= 1;
+            freed += cost as usize;
+        }
+        freed
+    }
+
+    pub(crate) fn buffered(&self) -> usize {
+        usize::try_from(self.accepted - self.let_go.min(self.accepted)).unwrap_or(usize::MAX)
+    }
+
+    pub(crate) fn is_clear(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    pub(crate) fn write_off(&mut self) {
+        self.let_go = self.accepted;
+        self.messages.clear();
+        self.messages_handed_over = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_account_counts_bytes_until_the_engine_lets_go() {
+        let mut account = Account::default();
+        account.accept(100, 356);
+        account.accept(50, 306);
+        assert_eq!(account.buffered(), 150);
+        account.hand_over(100);
+        assert_eq!(account.let_go(100), 0, "the engine still holds everything");
+        assert_eq!(account.let_go(40), 0, "half a message frees nothing");
+        assert_eq!(account.buffered(), 90);
+        assert_eq!(account.let_go(0), 356);
+        account.hand_over(50);
+        assert_eq!(account.let_go(0), 306);
+        assert_eq!(account.buffered(), 0);
+        assert!(account.is_clear());
+    }
+
+    #[test]
+    fn an_empty_message_frees_its_permits_only_once_it_was_handed_over() {
+        let mut account = Account::default();
+        account.accept(0, 256);
+        assert_eq!(account.let_go(0), 0);
+        account.hand_over(0);
+        assert_eq!(account.let_go(0), 256);
+    }
+
+    #[test]
+    fn what_is_written_off_is_not_buffered() {
+        let mut account = Account::default();
+        account.accept(100, 356);
+        account.write_off();
+        assert_eq!(account.buffered(), 0);
+        assert!(account.is_clear());
+    }
+}
