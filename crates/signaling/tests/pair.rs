@@ -33,7 +33,7 @@ const CALM: Kind = Kind {
 
 #[test]
 fn two_machines_agree() {
-    let seen = run_seeds(CALM, 300);
+    let seen = run_seeds(CALM, 200);
     assert!(seen.up * 5 > seen.calls, "few calls were ever up: {seen:?}");
     assert!(
         seen.both_at_once > 0,
@@ -48,12 +48,12 @@ fn three_machines_agree() {
         actions: 24,
         ..CALM
     };
-    run_seeds(three, 150);
+    run_seeds(three, 80);
     let busy = Kind {
         busy: BusyPolicy::Reject,
         ..three
     };
-    run_seeds(busy, 100);
+    run_seeds(busy, 60);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn engines_that_fail_end_calls_and_leave_nothing() {
         failing_ops: 0.05,
         ..CALM
     };
-    run_seeds(failing, 150);
+    run_seeds(failing, 120);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn links_that_break_leave_nothing() {
         actions: 24,
         ..CALM
     };
-    run_seeds(cuts, 150);
+    run_seeds(cuts, 100);
 }
 
 #[derive(Debug, Default)]

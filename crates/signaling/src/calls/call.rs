@@ -252,9 +252,12 @@ impl Call {
     /// What the user's wish to end the call means in its phase.
     pub(super) fn end_by_user(&self) -> CallEnd {
         let reason = match self.phase {
-            Phase::Preparing | Phase::Dialing { .. } => EndReason::Cancelled,
+            Phase::Preparing
+            | Phase::Dialing {
+                accepted: false, ..
+            } => EndReason::Cancelled,
             Phase::Ringing { .. } => EndReason::Declined,
-            Phase::Answering | Phase::Connecting | Phase::Established => EndReason::HungUp,
+            _ => EndReason::HungUp,
         };
         CallEnd {
             reason,
@@ -335,8 +338,10 @@ impl Call {
         self.deadline = None;
         let reason = match self.phase {
             _ if self.failing.is_some() => self.failing.take().unwrap_or(EndReason::HungUp),
+            Phase::Dialing { accepted: true, .. } | Phase::Answering | Phase::Connecting => {
+                EndReason::ConnectTimeout
+            }
             Phase::Preparing | Phase::Dialing { .. } | Phase::Ringing { .. } => EndReason::NoAnswer,
-            Phase::Answering | Phase::Connecting => EndReason::ConnectTimeout,
             Phase::Established => return self.on_grace_over(),
         };
         Flow::Break(CallEnd {

@@ -1,0 +1,142 @@
+//! Our own link is lost during a call.
+
+use skapi_rtc_protocol::{HangupReason, RtcSignal};
+use skapi_rtc_signaling::{CallPhase, Config, EndReason, RtcEvent, Usage};
+
+use super::{
+    harness::{Desk, candidate, local, remote, secs},
+    peer::Peer,
+};
+
+#[test]
+fn a_call_that_is_not_up_cannot_go_on() {
+    for phase in [CallPhase::Preparing, CallPhase::Dialing, CallPhase::Ringing] {
+        let (mut desk, mut bob) = (Desk::up(), Peer::ours("bob"));
+        let call = match phase {
+            CallPhase::Preparing => desk.place(&bob),
+            CallPhase::Dialing => bob.is_called(&mut desk),
+            _ => bob.calls(&mut desk),
+        };
+        desk.link_lost();
+        assert_eq!(
+            desk.end_of(call),
+            local(EndReason::SignalingLost),
+            "{phase:?}"
+        );
+        // The peer is told as soon as that is possible, if it knows of the call at all.
+        desk.wait(secs(1));
+        desk.link_up();
+        desk.greet("m-2");
+        let said = desk.said();
+        match &said[..] {
+            [] => assert_eq!(phase, CallPhase::Preparing),
+            [hangup] => assert_eq!(hangup.reason, Some(HangupReason::Failed)),
+            _ => panic!("{said:?}"),
+        }
+        assert_eq!(desk.session.usage().backlog, 0);
+    }
+}
+
+#[test]
+fn while_the_answer_is_being_made_a_call_cannot_go_on_either() {
+    let (mut desk, bob) = (Desk::up(), Peer::ours("bob"));
+    let call = bob.calls(&mut desk);
+    desk.accept(call);
+    desk.link_lost();
+    assert_eq!(desk.end_of(call), local(EndReason::SignalingLost));
+}
+
+#[test]
+fn a_call_that_connects_goes_on_and_its_candidates_wait() {
+    let (mut desk, mut bob) = (Desk::up(), Peer::ours("bob"));
+    let call = bob.answers(&mut desk);
+    desk.link_lost();
+    for name in ["a", "b"] {
+        desk.reports(call, RtcEvent::Candidate(candidate(name, None)));
+    }
+    assert_eq!(desk.said(), []);
+    assert_eq!(desk.session.usage().backlog, 2);
+    desk.wait(secs(1));
+    desk.link_up();
+    desk.greet("m-2");
+    let signals = desk.signals();
+    let candidates: Vec<_> = signals
+        .iter()
+        .filter(|signal| matches!(signal, RtcSignal::Candidate(_)))
+        .collect();
+    let expected = ["a", "b"].map(|name| RtcSignal::Candidate(candidate(name, None)));
+    assert_eq!(candidates, [&expected[0], &expected[1]]);
+    desk.reports(call, RtcEvent::Connected);
+    assert_eq!(desk.phase(call), Some(CallPhase::Established));
+}
+
+#[test]
+fn a_running_call_goes_on_and_its_peer_learns_our_new_id() {
+    let (mut desk, mut bob) = (Desk::up(), Peer::ours("bob"));
+    let call = bob.talks_as_callee(&mut desk);
+    desk.reconnect("m-2");
+    assert_eq!(desk.phase(call), Some(CallPhase::Established));
+    let said = desk.said();
+    assert_eq!((&said[0].signal, said[0].call), (&RtcSignal::None, bob.key));
+    desk.frame(bob.hangs_up(None));
+    assert_eq!(desk.end_of(call), remote(EndReason::HungUp));
+}
+
+#[test]
+fn a_hang_up_without_a_link_is_told_later_and_in_order() {
+    let (mut desk, mut bob) = (Desk::up(), Peer::ours("bob"));
+    let call = bob.talks_as_callee(&mut desk);
+    desk.link_lost();
+    desk.reports(call, RtcEvent::Candidate(candidate("late", None)));
+    desk.wait(secs(1));
+    // The socket is open again, but the service has not greeted yet.
+    desk.link_up();
+    desk.hang_up(call);
+    desk.greet("m-2");
+    let signals = desk.signals();
+    assert!(
+        matches!(signals[..], [RtcSignal::Candidate(_), RtcSignal::HungUp(_)]),
+        "{signals:?}"
+    );
+    assert_eq!(desk.end_of(call), local(EndReason::HungUp));
+}
+
+#[test]
+fn closing_before_the_greeting_still_tells_the_peer() {
+    let (mut desk, mut bob) = (Desk::up(), Peer::ours("bob"));
+    bob.talks_as_callee(&mut desk);
+    desk.link_lost();
+    desk.wait(secs(1));
+    desk.link_up();
+    desk.close();
+    assert!(matches!(desk.signals()[..], [RtcSignal::HungUp(_)]));
+    assert_eq!(desk.session.usage(), Usage::default());
+}
+
+#[test]
+fn what_waits_for_the_link_is_bounded() {
+    let (mut desk, mut bob) = (Desk::up(), Peer::ours("bob"));
+    let call = bob.talks_as_callee(&mut desk);
+    desk.link_lost();
+    for number in 0..2_000 {
+        let candidate = candidate(&number.to_string(), None);
+        desk.reports(call, RtcEvent::Candidate(candidate));
+    }
+    assert!(desk.session.usage().backlog <= 256);
+    desk.hang_up(call);
+    desk.wait(secs(1));
+    desk.link_up();
+    desk.greet("m-2");
+    assert!(matches!(desk.signals().last(), Some(RtcSignal::HungUp(_))));
+}
+
+#[test]
+fn a_refused_reconnect_ends_running_calls_too() {
+    let (mut desk, mut bob) = (Desk::up_with(Config::default()), Peer::ours("bob"));
+    let call = bob.talks_as_callee(&mut desk);
+    desk.input(skapi_rtc_signaling::Input::LinkDown(
+        skapi_rtc_signaling::LinkLoss::refused("no"),
+    ));
+    assert_eq!(desk.end_of(call), local(EndReason::HungUp));
+    assert_eq!(desk.session.usage(), Usage::default());
+}
