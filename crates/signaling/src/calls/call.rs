@@ -4,24 +4,26 @@
 //!   Caller                                       Callee
 //!
 //!   Preparing ── offer made ──▶ Dialing          Ringing ── accept ──▶ Answering
-//!       │                         │ answer                               │ answer made
-//!       │ glare lost              ▼                                      ▼
-//!       └──────▶ Answering    Connecting                            Connecting
+//!                                 │ answer                               │ answer made
+//!                                 ▼                                      ▼
+//!                             Connecting                            Connecting
 //!                                 │        engines connected             │
 //!                                 ▼                                      ▼
 //!                             Established ◀─────────────────────▶  Established
 //!
+//!   Preparing, Dialing ── the peer's call meets ours and wins ──▶ Answering
 //!   every phase ── hang up, `hungup`, time out, failure ──▶ ended: the call is gone
 //! ```
 //!
-//! What the peer says is in `content.rs`, what the engine says in `engine.rs`, who offers when in
-//! `negotiation.rs`, and whether the peer is still there in `liveness.rs`.
+//! How it ends is in `ending.rs`, what the peer says in `content.rs`, what the engine says in
+//! `engine.rs`, who offers when in `negotiation.rs`, and whether the peer is still there in
+//! `liveness.rs`.
 
 use std::{ops::ControlFlow, time::Duration};
 
 use skapi_rtc_protocol::{
-    CallKey, Capability, ClientFrame, ConnectionId, HangupReason, RtcContent, RtcSignal,
-    SessionDescription, UserId,
+    CallKey, Capability, ClientFrame, ConnectionId, RtcContent, RtcSignal, SessionDescription,
+    UserId,
 };
 
 use super::{
@@ -249,63 +251,8 @@ impl Call {
         self.accept_offer(offer, ctx);
     }
 
-    /// What the user's wish to end the call means in its phase.
-    pub(super) fn end_by_user(&self) -> CallEnd {
-        let reason = match self.phase {
-            Phase::Preparing
-            | Phase::Dialing {
-                accepted: false, ..
-            } => EndReason::Cancelled,
-            Phase::Ringing { .. } => EndReason::Declined,
-            _ => EndReason::HungUp,
-        };
-        CallEnd {
-            reason,
-            by: Side::Local,
-        }
-    }
-
-    /// What the peer's hang-up means. Our own peers give every reason but the plain one; what Skapi's
-    /// client means has to be read from the phase.
-    pub(super) fn end_by_peer(&self, said: Option<HangupReason>) -> CallEnd {
-        let unsaid = match self.phase {
-            Phase::Preparing
-            | Phase::Dialing {
-                accepted: false, ..
-            } => EndReason::Declined,
-            Phase::Ringing { .. } => EndReason::Cancelled,
-            _ => EndReason::HungUp,
-        };
-        CallEnd {
-            reason: EndReason::from_wire(said, unsaid),
-            by: Side::Remote,
-        }
-    }
-
-    /// Ends the call: tells the peer if it is ours to tell, the engine, and the application.
-    pub(super) fn finish(mut self, end: CallEnd, ctx: &mut Ctx<'_>) {
-        if end.by == Side::Local && self.peer_has_heard_of_it() {
-            self.send_hangup(&end.reason, ctx);
-        }
-        self.close_engine(ctx);
-        ctx.out.call_event(self.id, CallEvent::Ended(end));
-    }
-
     pub(super) fn peer_has_heard_of_it(&self) -> bool {
         !matches!(self.phase, Phase::Preparing)
-    }
-
-    /// Whether the peer answers our hang-up with its own: Skapi's client does, unless it only rang.
-    pub(super) fn hangup_is_echoed(&self) -> bool {
-        let only_rang = matches!(
-            self.phase,
-            Phase::Preparing
-                | Phase::Dialing {
-                    accepted: false,
-                    ..
-                }
-        );
-        self.peer_knows.is_none() && !only_rang
     }
 
     pub(super) fn is_ringing(&self) -> bool {
@@ -378,13 +325,7 @@ impl Call {
         ctx.out.send_or_keep(frame);
     }
 
-    fn send_hangup(&self, reason: &EndReason, ctx: &mut Ctx<'_>) {
-        let mut content = self.content(RtcSignal::HungUp(ctx.own_user()));
-        content.reason = reason.on_wire();
-        ctx.out.send_or_keep(self.frame(content, None));
-    }
-
-    fn content(&self, signal: RtcSignal) -> RtcContent {
+    pub(super) fn content(&self, signal: RtcSignal) -> RtcContent {
         let introduces = match signal {
             // A later offer does not: that tells it from one that rings.
             RtcSignal::Offer(_) => self.is_calling(),
@@ -397,7 +338,7 @@ impl Call {
         content
     }
 
-    fn frame(&self, content: RtcContent, reference: Option<u32>) -> ClientFrame {
+    pub(super) fn frame(&self, content: RtcContent, reference: Option<u32>) -> ClientFrame {
         ClientFrame::Rtc {
             to: self.peer.clone(),
             content: content.encode(),
@@ -417,7 +358,7 @@ impl Call {
         self.engine.opening = Some(op);
     }
 
-    fn close_engine(&mut self, ctx: &mut Ctx<'_>) {
+    pub(super) fn close_engine(&mut self, ctx: &mut Ctx<'_>) {
         if self.engine.is_open() {
             self.engine.ask(RtcAction::Close, ctx.out);
             self.engine.closed();

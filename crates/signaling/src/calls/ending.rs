@@ -1,0 +1,72 @@
+//! How a call ends: what a wish or a hang-up means in its phase, and who is told.
+
+use skapi_rtc_protocol::{HangupReason, RtcSignal};
+
+use super::{
+    Ctx,
+    call::{Call, Phase},
+};
+use crate::{CallEnd, CallEvent, EndReason, Side};
+
+impl Call {
+    /// What the user's wish to end the call means in its phase.
+    pub(super) fn end_by_user(&self) -> CallEnd {
+        let reason = match self.phase {
+            Phase::Preparing
+            | Phase::Dialing {
+                accepted: false, ..
+            } => EndReason::Cancelled,
+            Phase::Ringing { .. } => EndReason::Declined,
+            _ => EndReason::HungUp,
+        };
+        CallEnd {
+            reason,
+            by: Side::Local,
+        }
+    }
+
+    /// What the peer's hang-up means. Our own peers give every reason but the plain one; what Skapi's
+    /// client means has to be read from the phase.
+    pub(super) fn end_by_peer(&self, said: Option<HangupReason>) -> CallEnd {
+        let unsaid = match self.phase {
+            Phase::Preparing
+            | Phase::Dialing {
+                accepted: false, ..
+            } => EndReason::Declined,
+            Phase::Ringing { .. } => EndReason::Cancelled,
+            _ => EndReason::HungUp,
+        };
+        CallEnd {
+            reason: EndReason::from_wire(said, unsaid),
+            by: Side::Remote,
+        }
+    }
+
+    /// Ends the call: tells the peer if it is ours to tell, the engine, and the application.
+    pub(super) fn finish(mut self, end: CallEnd, ctx: &mut Ctx<'_>) {
+        if end.by == Side::Local && self.peer_has_heard_of_it() {
+            self.send_hangup(&end.reason, ctx);
+        }
+        self.close_engine(ctx);
+        ctx.out.call_event(self.id, CallEvent::Ended(end));
+    }
+
+    /// Whether the peer answers our hang-up with its own: Skapi's client does, unless it only rang.
+    pub(super) fn hangup_is_echoed(&self) -> bool {
+        let only_rang = matches!(
+            self.phase,
+            Phase::Preparing
+                | Phase::Dialing {
+                    accepted: false,
+                    ..
+                }
+        );
+        self.peer_knows.is_none() && !only_rang
+    }
+
+    fn send_hangup(&self, reason: &EndReason, ctx: &mut Ctx<'_>) {
+        let mut content = self.content(RtcSignal::HungUp(ctx.own_user()));
+        content.reason = reason.on_wire();
+        ctx.out.send_or_keep(self.frame(content, None));
+    }
+}

@@ -1,0 +1,115 @@
+//! An offer that begins a call: it rings, is busy, or meets a call of our own to the same peer.
+
+use skapi_rtc_protocol::{
+    CallKey, ClientFrame, ConnectionId, HangupReason, RtcContent, RtcSignal, SessionDescription,
+    UserId,
+};
+
+use super::{Calls, Ctx, call::Call};
+use crate::{BusyPolicy, CallId};
+
+impl Calls {
+    /// An offer that belongs to no call: somebody calls, maybe while we call them.
+    pub(super) fn on_first_offer(
+        &mut self,
+        content: RtcContent,
+        offer: SessionDescription,
+        user: UserId,
+        from: ConnectionId,
+        ctx: &mut Ctx<'_>,
+    ) {
+        if ctx.own.is_some_and(|own| own.cid == from) {
+            return;
+        }
+        if let Some(key) = content.call {
+            let running = content.capabilities.is_none();
+            if running || self.by_key.contains_key(&key) {
+                // It belongs to a call that has ended here meanwhile, or claims one of somebody else's.
+                return;
+            }
+        }
+        if let Some(call) = self.by_peer.get(&from).and_then(|id| self.calls.get(id)) {
+            let id = call.id;
+            if call.is_calling() {
+                if self.we_win_glare(id, &content, &from, ctx) {
+                    return;
+                }
+                return self.yield_to(id, content, offer, user, ctx);
+            }
+            // The peer calls anew, so for it the call before is over.
+            let end = call.end_by_peer(None);
+            self.finish(id, end, ctx);
+        }
+        let in_call = !self.calls.is_empty();
+        let reject = ctx.config.busy == BusyPolicy::Reject && in_call;
+        if reject || self.calls.len() >= ctx.config.max_calls {
+            if content.call.is_none() {
+                self.echoes.expect(from.clone(), ctx.now);
+            }
+            return send_hangup(content.call, HangupReason::Busy, from, ctx);
+        }
+        let call = Call::ring(self.new_id(), &content, offer, from, user, ctx);
+        self.insert(call);
+    }
+
+    /// Both have called each other. A call that the peer has not heard of yet gives way. Otherwise the
+    /// smaller of the two keys wins, which both sides can tell. Skapi's client has no keys; there the
+    /// connection ids decide, and without our own we give way.
+    fn we_win_glare(
+        &self,
+        id: CallId,
+        content: &RtcContent,
+        from: &ConnectionId,
+        ctx: &Ctx<'_>,
+    ) -> bool {
+        let Some(call) = self
+            .calls
+            .get(&id)
+            .filter(|call| call.peer_has_heard_of_it())
+        else {
+            return false;
+        };
+        match (call.key, content.call) {
+            (Some(ours), Some(theirs)) => ours < theirs,
+            _ => ctx.own.is_some_and(|own| own.cid < *from),
+        }
+    }
+
+    fn yield_to(
+        &mut self,
+        id: CallId,
+        content: RtcContent,
+        offer: SessionDescription,
+        user: UserId,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        if let Some(key) = call.key {
+            self.by_key.remove(&key);
+        }
+        if let Some(key) = content.call {
+            self.by_key.insert(key, id);
+            if call.peer_has_heard_of_it() {
+                // Should the peer have taken its own call back meanwhile, ours rings there now.
+                send_hangup(call.key, HangupReason::Cancelled, call.peer.clone(), ctx);
+            }
+        }
+        call.peer_knows = content.capabilities.clone();
+        call.yield_to(&content, offer, user, ctx);
+    }
+}
+
+/// Hangs up something that is no call of ours, or no longer.
+fn send_hangup(call: Option<CallKey>, reason: HangupReason, to: ConnectionId, ctx: &mut Ctx<'_>) {
+    let mut content = RtcContent::new(RtcSignal::HungUp(ctx.own_user())).reason(reason);
+    content.call = call;
+    let frame = ClientFrame::Rtc {
+        to,
+        content: content.encode(),
+        token: None,
+        reference: None,
+    };
+    ctx.out.send_or_keep(frame);
+}
