@@ -361,7 +361,11 @@ impl Outgoing {
         let handover = {
             let mut state = self.state();
             state.account.accept(message.len(), cost);
-            state.was_above |= state.account.buffered() > state.low_threshold;
+            if state.account.buffered() > state.low_threshold {
+                state.was_above = true;
+                // A fall that nobody has been told of yet is no news any more; the next one is.
+                state.low_unreported = false;
+            }
             enter = !std::mem::replace(&mut state.in_ledger, true);
             if state.handing_over {
                 state.queue.push_back(message);

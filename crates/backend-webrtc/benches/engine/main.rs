@@ -8,7 +8,7 @@
 mod ours;
 mod raw;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How much of everything.
 struct Plan {
@@ -130,8 +130,4 @@ async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
         Ok(value) => value,
         Err(_) => panic!("{what}: nothing happened for a minute"),
     }
-}
-
-fn since(start: Instant) -> Duration {
-    start.elapsed()
 }

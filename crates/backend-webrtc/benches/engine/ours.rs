@@ -13,7 +13,7 @@ use skapi_rtc_backend::{
 use skapi_rtc_backend_webrtc::{Config, WebRtcBackend};
 use tokio::sync::mpsc;
 
-use crate::{since, soon};
+use crate::soon;
 
 pub(crate) struct Pair {
     left: Arc<dyn PeerConnection>,
@@ -50,7 +50,7 @@ impl Pair {
             soon("open", to.events.recv()).await,
             Some(ChannelEvent::Open)
         );
-        let time = since(start);
+        let time = start.elapsed();
         (
             Self {
                 left: left.peer,
@@ -80,7 +80,7 @@ impl Pair {
                 .await
                 .unwrap();
             soon("echo", message(&mut self.from)).await;
-            measured.push(since(start));
+            measured.push(start.elapsed());
         }
         measured
     }
@@ -102,7 +102,7 @@ impl Pair {
                 .unwrap();
         }
         soon("transfer", reader).await.unwrap();
-        since(start)
+        start.elapsed()
     }
 
     pub(crate) async fn close(self) {

@@ -28,7 +28,7 @@ use webrtc::{
     },
 };
 
-use crate::{since, soon};
+use crate::soon;
 
 pub(crate) struct Pair {
     left: Arc<dyn PeerConnection>,
@@ -82,7 +82,7 @@ impl Pair {
                 from,
                 to,
             },
-            since(start),
+            start.elapsed(),
         )
     }
 
@@ -100,7 +100,7 @@ impl Pair {
             let start = Instant::now();
             self.from.send(BytesMut::from(&[1; 64][..])).await.unwrap();
             soon("echo", message(&*self.from)).await;
-            measured.push(since(start));
+            measured.push(start.elapsed());
         }
         measured
     }
@@ -118,7 +118,7 @@ impl Pair {
             self.from.send(BytesMut::from(&payload[..])).await.unwrap();
         }
         soon("transfer", reader).await.unwrap();
-        since(start)
+        start.elapsed()
     }
 
     pub(crate) async fn close(self) {
