@@ -129,7 +129,7 @@ pub enum Output {
     /// Open a socket to the service, with a fresh token; answer with [`Input::LinkUp`] or
     /// [`Input::LinkDown`].
     Connect {
-        /// 0 for the first attempt after a success or at the start, then counting up.
+        /// 0 at the start; after a loss counting up from 1, until the service has greeted again.
         attempt: u32,
     },
     /// Close the socket, after everything sent before has left.

@@ -21,6 +21,7 @@ struct Kind {
     busy: BusyPolicy,
     failing_ops: f64,
     cuts: bool,
+    greets: bool,
 }
 
 const CALM: Kind = Kind {
@@ -29,6 +30,7 @@ const CALM: Kind = Kind {
     busy: BusyPolicy::CallWaiting,
     failing_ops: 0.0,
     cuts: false,
+    greets: true,
 };
 
 #[test]
@@ -54,6 +56,15 @@ fn three_machines_agree() {
         ..three
     };
     run_seeds(busy, 60);
+}
+
+#[test]
+fn a_service_that_does_not_greet_will_do() {
+    let silent = Kind {
+        greets: false,
+        ..CALM
+    };
+    run_seeds(silent, 100);
 }
 
 #[test]
@@ -122,6 +133,7 @@ impl Run {
     fn new(seed: u64, kind: Kind, trace: bool) -> Self {
         let options = Options {
             failing_ops: kind.failing_ops,
+            greets: kind.greets,
             trace,
             ..Options::default()
         };
@@ -214,6 +226,9 @@ impl Run {
     }
 
     fn place(&mut self, node: NodeId, peer: NodeId) {
+        if node == peer && !self.kind.greets {
+            return; // a machine that was not told its own id cannot know better
+        }
         let Some(to) = self.world.node(peer).cid.clone() else {
             return;
         };

@@ -114,3 +114,34 @@ fn what_a_closed_peer_connection_reports_is_dropped() {
     desk.reports(call, RtcEvent::Failed);
     assert_eq!(desk.events(), []);
 }
+
+#[test]
+fn the_result_of_another_operation_is_not_taken_for_the_offer() {
+    let (mut desk, mut bob) = (Desk::up(), Peer::ours("bob"));
+    let call = bob.talks_as_callee(&mut desk);
+    desk.hears(&bob, RtcSignal::Candidate(candidate("c", None)));
+    desk.reports(call, RtcEvent::NegotiationNeeded);
+    assert!(matches!(
+        desk.engine_does_one(),
+        Some(RtcAction::AddCandidate(_))
+    ));
+    assert_eq!(desk.signals(), []);
+    desk.engine_works();
+    assert!(matches!(desk.signals()[..], [RtcSignal::Offer(_)]));
+    assert_eq!(desk.phase(call), Some(CallPhase::Established));
+}
+
+#[test]
+fn the_failure_of_another_operation_is_not_taken_for_the_answers() {
+    let (mut desk, mut bob) = (Desk::up(), Peer::ours("bob"));
+    let call = bob.talks_as_callee(&mut desk);
+    desk.reports(call, RtcEvent::NegotiationNeeded);
+    desk.engine_works();
+    desk.hears(&bob, RtcSignal::Candidate(candidate("c", None)));
+    desk.hears(&bob, bob.answer());
+    assert!(matches!(desk.engine_fails(), RtcAction::AddCandidate(_)));
+    assert!(matches!(
+        desk.engine_works()[..],
+        [RtcAction::AcceptAnswer(_)]
+    ));
+}

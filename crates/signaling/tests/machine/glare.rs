@@ -153,3 +153,29 @@ fn without_an_own_id_we_give_way_to_skapis_client() {
     desk.hears(&zoe, zoe.offer());
     assert_eq!(desk.phase(call), Some(CallPhase::Answering));
 }
+
+#[test]
+fn the_candidates_of_the_first_peer_connection_are_forgotten() {
+    let (mut desk, bob) = (Desk::up(), Peer::ours("bob"));
+    let call = desk.place(&bob);
+    desk.reports(call, RtcEvent::Candidate(candidate("old", None)));
+    desk.hears(&bob, bob.offer());
+    desk.engine_works();
+    assert!(
+        !desk
+            .signals()
+            .contains(&RtcSignal::Candidate(candidate("old", None)))
+    );
+}
+
+#[test]
+fn the_candidates_of_the_second_peer_connection_wait_for_its_answer() {
+    let (mut desk, bob, call, _) = both_call(0);
+    desk.hears(&bob, bob.offer());
+    desk.forget();
+    desk.reports(call, RtcEvent::Candidate(candidate("new", None)));
+    assert_eq!(desk.signals(), []);
+    desk.engine_works();
+    let last = desk.signals().pop();
+    assert_eq!(last, Some(RtcSignal::Candidate(candidate("new", None))));
+}
