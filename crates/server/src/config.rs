@@ -159,7 +159,10 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let counts = [
             ("max_connections", self.hub.max_connections),
-            ("max_connections_per_user", self.hub.max_connections_per_user),
+            (
+                "max_connections_per_user",
+                self.hub.max_connections_per_user,
+            ),
             ("max_groups", self.hub.max_groups),
             ("max_group_size", self.hub.max_group_size),
             ("max_frame_bytes", self.max_frame_bytes),
@@ -175,8 +178,10 @@ impl Config {
             ("frames_per_second", self.frames_per_second),
             ("queries_per_second", self.queries_per_second),
         ];
-        // Written so that NaN is refused, too.
-        if let Some((name, _)) = rates.iter().find(|(_, value)| !(*value > 0.0)) {
+        if let Some((name, _)) = rates
+            .iter()
+            .find(|(_, value)| value.is_nan() || *value <= 0.0)
+        {
             return Err(ConfigError::Zero(name));
         }
         if self.ping_interval.is_zero() {

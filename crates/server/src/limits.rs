@@ -203,7 +203,10 @@ mod tests {
             assert!(gate.pass(&user, start).is_ok());
         }
         let bob = UserId::new("bob").unwrap();
-        assert!(gate.pass(&bob, start).is_err(), "nobody can be forgotten yet");
+        assert!(
+            gate.pass(&bob, start).is_err(),
+            "nobody can be forgotten yet"
+        );
         let later = start + Duration::from_secs(2);
         assert!(gate.pass(&bob, later).is_ok());
         assert_eq!(gate.users.len(), 1);

@@ -48,10 +48,14 @@ pub enum StartError {
     #[error("the configuration is invalid: {0}")]
     Config(#[from] ConfigError),
     /// Nobody decides who clients are.
-    #[error("no authenticator was given; use `ServerBuilder::authenticator` or `ServerBuilder::dev`")]
+    #[error(
+        "no authenticator was given; use `ServerBuilder::authenticator` or `ServerBuilder::dev`"
+    )]
     NoAuthenticator,
     /// Somebody else listens there.
-    #[error("the address {0} is in use; stop whoever listens there, or choose another port (0 takes a free one)")]
+    #[error(
+        "the address {0} is in use; stop whoever listens there, or choose another port (0 takes a free one)"
+    )]
     AddressInUse(SocketAddr),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
@@ -151,6 +155,7 @@ impl ServerBuilder {
         let local_addr = listener.local_addr().map_err(refused)?;
         if self.dev.is_some() {
             tracing::warn!(
+                target: "skapi_rtc_server::dev_mode",
                 %local_addr,
                 "DEV MODE: anybody who reaches this service can be any user; \
                  never run it where others can reach it"

@@ -1,2 +1,44 @@
 //! The skapi-rtc program: serve, token, listen, call, demo.
-fn main() {}
+
+mod cli;
+mod exit;
+mod logging;
+mod output;
+mod secret;
+mod serve;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::{
+    cli::{Cli, Command},
+    exit::{Exit, Failure},
+    output::Output,
+};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::init(cli.verbose);
+    let output = Output::new(cli.json);
+    let exit = match run(cli.command, &output) {
+        Ok(()) => Exit::Ok,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit()
+        }
+    };
+    exit.into()
+}
+
+fn run(command: Command, output: &Output) -> Result<(), Failure> {
+    let runtime = || {
+        tokio::runtime::Runtime::new()
+            .map_err(|error| Failure::from(anyhow::Error::new(error).context("no runtime")))
+    };
+    match command {
+        Command::Serve(args) => runtime()?.block_on(serve::run(&args, output)),
+        Command::Token(args) => token::run(&args, output),
+    }
+}

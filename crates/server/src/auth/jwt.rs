@@ -84,14 +84,18 @@ impl JwtAuthenticator {
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.validation.validate_aud = true;
         self.validation.set_audience(&[audience.into()]);
-        self.validation.required_spec_claims.insert("aud".to_owned());
+        self.validation
+            .required_spec_claims
+            .insert("aud".to_owned());
         self
     }
 
     /// Demands this `iss`. Default: any or none.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.validation.set_issuer(&[issuer.into()]);
-        self.validation.required_spec_claims.insert("iss".to_owned());
+        self.validation
+            .required_spec_claims
+            .insert("iss".to_owned());
         self
     }
 

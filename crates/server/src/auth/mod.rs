@@ -4,7 +4,6 @@ mod dev;
 mod issuer;
 mod jwt;
 #[cfg(test)]
-#[cfg(any())]
 mod tests;
 
 use async_trait::async_trait;

@@ -83,6 +83,10 @@ pub(crate) fn reference_of(frame: &str) -> Option<RequestRef> {
         #[serde(rename = "ref")]
         reference: RequestRef,
     }
+    // serde would take `[1]` for it, too.
+    if !frame.trim_start().starts_with('{') {
+        return None;
+    }
     let frame: Reference = serde_json::from_str(frame).ok()?;
     Some(frame.reference)
 }

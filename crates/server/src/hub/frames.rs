@@ -23,9 +23,7 @@ impl Hub {
             ClientFrame::JoinRoom {
                 group, reference, ..
             } => self.join(from, &user, group, reference),
-            ClientFrame::Broadcast { group, message } => {
-                self.broadcast(from, user, group, message)
-            }
+            ClientFrame::Broadcast { group, message } => self.broadcast(from, user, group, message),
             ClientFrame::SendMessage { user: to, message } => {
                 self.send_message(from, user, to, message)
             }
@@ -36,7 +34,10 @@ impl Hub {
                 ..
             } => self.rtc(from, user, to, content, reference),
             ClientFrame::Unknown { action, frame } => {
-                let text = format!("This service does not know the action \"{}\".", shown(&action));
+                let text = format!(
+                    "This service does not know the action \"{}\".",
+                    shown(&action)
+                );
                 let reference = reference_of(frame.as_str());
                 vec![Delivery::error(
                     from.clone(),
@@ -123,7 +124,8 @@ impl Hub {
     ) -> Vec<Delivery> {
         let joined = self.presence.get(from).and_then(|c| c.group.as_ref());
         if joined != Some(&group) {
-            let text = format!("You are not in the group \"{group}\"; join it before you post to it.");
+            let text =
+                format!("You are not in the group \"{group}\"; join it before you post to it.");
             return vec![Delivery::error(
                 from.clone(),
                 ErrorCode::NotInGroup,

@@ -9,7 +9,6 @@ mod page;
 mod presence;
 mod queries;
 #[cfg(test)]
-#[cfg(any())]
 mod tests;
 
 use skapi_rtc_protocol::{

@@ -34,7 +34,8 @@ impl Presence {
             .entry(user.clone())
             .or_default()
             .insert(cid.clone());
-        self.connections.insert(cid, Connection { user, group: None });
+        self.connections
+            .insert(cid, Connection { user, group: None });
     }
 
     /// Forgets a connection; returns it as it was, with its group.

@@ -97,9 +97,12 @@ fn by_name(
         After::End => return Ok(empty()),
     };
     let spans = name_spans(matcher);
-    let spans = spans
-        .iter()
-        .map(|(low, high)| (low.as_ref().map(String::as_str), high.as_ref().map(String::as_str)));
+    let spans = spans.iter().map(|(low, high)| {
+        (
+            low.as_ref().map(String::as_str),
+            high.as_ref().map(String::as_str),
+        )
+    });
     let groups = ordered(spans, window.ascending)
         .filter_map(|span| cut(span, after, window.ascending))
         .flat_map(|span| ordered(presence.by_name().range::<str, _>(span), window.ascending));
@@ -174,10 +177,7 @@ fn name_spans(matcher: &Matcher<String>) -> Vec<Span<String>> {
         }
         Matcher::Compare(Condition::Eq, v) => vec![(Included(v.clone()), Included(v))],
         Matcher::Compare(Condition::Ne, v) => {
-            vec![
-                (Unbounded, Excluded(v.clone())),
-                (Excluded(v), Unbounded),
-            ]
+            vec![(Unbounded, Excluded(v.clone())), (Excluded(v), Unbounded)]
         }
         Matcher::Compare(Condition::Lt, v) => vec![(Unbounded, Excluded(v))],
         Matcher::Compare(Condition::Lte, v) => vec![(Unbounded, Included(v))],

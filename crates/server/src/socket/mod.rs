@@ -18,8 +18,8 @@ pub use close::CloseReason;
 pub(crate) use outbox::{Outbox, OutboxLimits, Pushed};
 
 use crate::{
-    hub::ConnectError,
     http::{ApiError, authenticate},
+    hub::ConnectError,
     random,
     router::Refused,
     shared::Shared,

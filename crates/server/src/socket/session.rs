@@ -47,7 +47,12 @@ async fn serve(socket: WebSocket, seat: Seat) {
         end = write(&mut sink, &seat) => end,
     };
     if let End::Close(reason) = end {
-        tracing::debug!(cid = seat.cid.as_str(), code = reason.code(), "closing: {}", reason.text());
+        tracing::debug!(
+            cid = seat.cid.as_str(),
+            code = reason.code(),
+            "closing: {}",
+            reason.text()
+        );
         if reason == CloseReason::Silent {
             seat.shared.metrics.silent_total.add(1);
         }
@@ -128,15 +133,10 @@ fn dropped(seat: &Seat, message: &Message, tell: bool) {
 
 fn refuse(seat: &Seat, code: ErrorCode, text: &str, reference: Option<RequestRef>) {
     seat.shared.metrics.bad_frames_total.add(1);
-    seat.shared
-        .router
-        .refuse(&seat.cid, code, text, reference);
+    seat.shared.router.refuse(&seat.cid, code, text, reference);
 }
 
-async fn write(
-    sink: &mut (impl Sink<Message, Error = axum::Error> + Unpin),
-    seat: &Seat,
-) -> End {
+async fn write(sink: &mut (impl Sink<Message, Error = axum::Error> + Unpin), seat: &Seat) -> End {
     let config = &seat.shared.config;
     let first_ping = tokio::time::Instant::now() + config.ping_interval;
     let mut pings = interval_at(first_ping, config.ping_interval);

@@ -9,7 +9,7 @@ use std::{net::SocketAddr, time::Duration};
 use futures_util::{SinkExt as _, StreamExt as _};
 use skapi_rtc_protocol::{
     ClientFrame, ClientMessage, ConnectionId, ErrorCode, GroupName, Json, Limits, NoticeCode,
-    Ready, ServerFrame, UserId, decode_server, encode_client,
+    Ready, ServerFrame, UserId, decode_server, encode_client, http::ErrorBody,
 };
 use skapi_rtc_server::{Config, DevAuthenticator, Server};
 use tokio::{
@@ -23,73 +23,78 @@ use tokio_tungstenite::{
 };
 
 /// Far longer than anything here takes, even on a machine that is busy otherwise.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits for something, and says for what when it does not come.
-pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     match timeout(PATIENCE, future).await {
         Ok(value) => value,
         Err(_) => panic!("gave up waiting for {what}"),
     }
 }
 
-pub struct TestServer {
-    pub server: Server,
-    pub dev: DevAuthenticator,
+pub(crate) struct TestServer {
+    pub(crate) server: Server,
+    pub(crate) dev: DevAuthenticator,
 }
 
 impl TestServer {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(Config::default()).await
     }
 
-    pub async fn with(config: Config) -> Self {
+    pub(crate) async fn with(config: Config) -> Self {
         let dev = DevAuthenticator::new();
         let builder = Server::builder().config(config).dev(dev.clone());
         let server = builder.start().await.expect("the server starts");
         Self { server, dev }
     }
 
-    pub fn addr(&self) -> SocketAddr {
+    pub(crate) fn addr(&self) -> SocketAddr {
         self.server.local_addr()
     }
 
-    pub fn token(&self, user: &str) -> String {
+    pub(crate) fn token(&self, user: &str) -> String {
         let user = UserId::new(user).expect("a user id");
         self.dev.mint(&user, Duration::from_secs(3600))
     }
 
-    pub fn url(&self, user: &str) -> String {
+    pub(crate) fn url(&self, user: &str) -> String {
         format!("ws://{}/ws?token={}", self.addr(), self.token(user))
     }
 
-    pub async fn client(&self, user: &str) -> Client {
+    pub(crate) async fn client(&self, user: &str) -> Client {
         Client::connect(&self.url(user)).await
     }
 
     /// A client that has joined a group.
-    pub async fn member(&self, user: &str, group: &str) -> Client {
+    pub(crate) async fn member(&self, user: &str, group: &str) -> Client {
         let mut client = self.client(user).await;
         client.join(Some(group)).await;
         client
     }
 
     /// Asks over HTTP; the answer's status and body.
-    pub async fn post(&self, path: &str, user: &str, body: &str) -> (u16, serde_json::Value) {
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        user: &str,
+        body: &str,
+    ) -> (u16, serde_json::Value) {
         let authorization = format!("Authorization: {}\r\n", self.token(user));
         let answer = http(self.addr(), "POST", path, &authorization, body).await;
         (answer.status, answer.json())
     }
 }
 
-pub struct Client {
-    pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    pub ready: Ready,
+pub(crate) struct Client {
+    pub(crate) socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    pub(crate) ready: Ready,
     next_ref: u32,
 }
 
 impl Client {
-    pub async fn connect(url: &str) -> Self {
+    pub(crate) async fn connect(url: &str) -> Self {
         let connecting = within("the WebSocket handshake", connect_async(url));
         let (socket, _) = connecting.await.expect("the server accepts");
         let mut client = Self {
@@ -104,21 +109,21 @@ impl Client {
         client
     }
 
-    pub fn cid(&self) -> ConnectionId {
+    pub(crate) fn cid(&self) -> ConnectionId {
         self.ready.cid.clone()
     }
 
-    pub async fn send(&mut self, frame: &ClientFrame) {
+    pub(crate) async fn send(&mut self, frame: &ClientFrame) {
         self.send_text(encode_client(frame)).await;
     }
 
-    pub async fn send_text(&mut self, text: String) {
+    pub(crate) async fn send_text(&mut self, text: String) {
         let sending = self.socket.send(Message::text(text));
         within("a frame to be sent", sending).await.expect("sent");
     }
 
     /// The next message of any kind but pings and pongs.
-    pub async fn message(&mut self, what: &str) -> Result<Message, tungstenite::Error> {
+    pub(crate) async fn message(&mut self, what: &str) -> Result<Message, tungstenite::Error> {
         loop {
             match within(what, self.socket.next()).await {
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
@@ -128,21 +133,21 @@ impl Client {
         }
     }
 
-    pub async fn next_text(&mut self, what: &str) -> String {
+    pub(crate) async fn next_text(&mut self, what: &str) -> String {
         match self.message(what).await {
             Ok(Message::Text(text)) => text.to_string(),
             other => panic!("{what}: got {other:?}"),
         }
     }
 
-    pub async fn next(&mut self, what: &str) -> ServerFrame {
+    pub(crate) async fn next(&mut self, what: &str) -> ServerFrame {
         let text = self.next_text(what).await;
         let limits = Limits::default().max_frame_bytes(usize::MAX);
         decode_server(&text, &limits).expect("a frame of the protocol")
     }
 
     /// The code and reason with which the server closes, after any other frames.
-    pub async fn closed(&mut self) -> (u16, String) {
+    pub(crate) async fn closed(&mut self) -> (u16, String) {
         loop {
             match self.message("the close frame").await {
                 Ok(Message::Close(Some(frame))) => {
@@ -155,7 +160,7 @@ impl Client {
     }
 
     /// Joins, and waits until it is done.
-    pub async fn join(&mut self, group: Option<&str>) {
+    pub(crate) async fn join(&mut self, group: Option<&str>) {
         let reference = self.reference();
         let frame = ClientFrame::JoinRoom {
             group: group.map(group_name),
@@ -168,7 +173,7 @@ impl Client {
     }
 
     /// Proves that nothing else is on its way: the answer to this is the next frame.
-    pub async fn expect_nothing(&mut self) {
+    pub(crate) async fn expect_nothing(&mut self) {
         let reference = self.reference();
         let to = cid("nobody");
         let frame = ClientFrame::Rtc {
@@ -188,7 +193,7 @@ impl Client {
         }
     }
 
-    pub async fn expect_notice(&mut self, code: NoticeCode, about: &ConnectionId) {
+    pub(crate) async fn expect_notice(&mut self, code: NoticeCode, about: &ConnectionId) {
         match self.next(code.as_str()).await {
             ServerFrame::Notice(notice) => {
                 assert_eq!((&notice.code, &notice.from), (&code, about));
@@ -197,7 +202,7 @@ impl Client {
         }
     }
 
-    pub async fn expect_error(&mut self, code: ErrorCode) -> (String, Option<u32>) {
+    pub(crate) async fn expect_error(&mut self, code: ErrorCode) -> (String, Option<u32>) {
         match self.next(code.as_str()).await {
             ServerFrame::Error {
                 text,
@@ -217,29 +222,29 @@ impl Client {
     }
 }
 
-pub fn cid(text: &str) -> ConnectionId {
+pub(crate) fn cid(text: &str) -> ConnectionId {
     ConnectionId::new(text).expect("a connection id")
 }
 
-pub fn group_name(text: &str) -> GroupName {
+pub(crate) fn group_name(text: &str) -> GroupName {
     GroupName::new(text).expect("a group name")
 }
 
-pub fn broadcast(group: &str, content: &str) -> ClientFrame {
+pub(crate) fn broadcast(group: &str, content: &str) -> ClientFrame {
     ClientFrame::Broadcast {
         group: group_name(group),
         message: ClientMessage::new(Json::from(content)),
     }
 }
 
-pub fn private(user: &str, content: &str) -> ClientFrame {
+pub(crate) fn private(user: &str, content: &str) -> ClientFrame {
     ClientFrame::SendMessage {
         user: UserId::new(user).expect("a user id"),
         message: ClientMessage::new(Json::from(content)),
     }
 }
 
-pub fn rtc(to: ConnectionId, content: &str, reference: Option<u32>) -> ClientFrame {
+pub(crate) fn rtc(to: ConnectionId, content: &str, reference: Option<u32>) -> ClientFrame {
     ClientFrame::Rtc {
         to,
         content: Json::from(content),
@@ -248,20 +253,39 @@ pub fn rtc(to: ConnectionId, content: &str, reference: Option<u32>) -> ClientFra
     }
 }
 
+/// Connects in vain: the status and the code of the answer.
+pub(crate) async fn refusal(url: &str) -> (u16, String) {
+    match within("a refusal", connect_async(url)).await {
+        Err(tungstenite::Error::Http(response)) => {
+            let body = response.body().as_deref().expect("a body");
+            let body: ErrorBody = serde_json::from_slice(body).expect("an error in JSON");
+            assert!(!body.message.is_empty());
+            let retry = response.headers().contains_key("retry-after");
+            let status = response.status().as_u16();
+            assert_eq!(
+                retry,
+                ["SERVICE_FULL", "TOO_MANY_CONNECTIONS"].contains(&&*body.code)
+            );
+            (status, body.code)
+        }
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+}
+
 /// An answer over HTTP.
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).expect("a body in JSON")
     }
 
     /// A header's value; the name in lower case.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(": ")?;
             key.eq_ignore_ascii_case(name).then_some(value)
@@ -270,7 +294,13 @@ impl Answer {
 }
 
 /// The plainest HTTP client: one request a connection.
-pub async fn http(addr: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+pub(crate) async fn http(
+    addr: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> Answer {
     let exchange = async {
         let mut stream = TcpStream::connect(addr).await.expect("connected");
         let length = body.len();

@@ -1,0 +1,310 @@
+//! `call`: calls somebody, does what was asked for, and hangs up.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use serde::Serialize;
+use skapi_rtc::{
+    Call, CallEnd, CallError, CallEvent, CallEvents, CallOptions, Channel, ChannelOptions, ConnectionId,
+    DEFAULT_CHANNEL, EndReason, Message, OutgoingCall, Realtime, RealtimeEvents, UserEntry,
+    UserId,
+};
+
+use crate::{
+    chat,
+    connect::{ConnectArgs, ask_failure, connect},
+    exit::{Exit, Failure},
+    files, news,
+    output::Output,
+    pings,
+    signals,
+    token::duration,
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct CallArgs {
+    /// Whom to call: a connection id (cid:…), or a user who is in the group
+    #[arg(value_name = "CID|USER")]
+    target: String,
+    #[command(flatten)]
+    connect: ConnectArgs,
+    /// Send this text and wait for the answer; can be repeated
+    #[arg(long, value_name = "TEXT")]
+    message: Vec<String>,
+    /// Send this file; can be repeated
+    #[arg(long, value_name = "FILE")]
+    send_file: Vec<PathBuf>,
+    /// Send N small messages, each after the echo of the one before, and say how long they took
+    #[arg(long, value_name = "N")]
+    ping: Option<u32>,
+    /// How long it may ring
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    timeout: Duration,
+}
+
+/// How long the answer to a message may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> {
+    check_files(&args.send_file)?;
+    let (realtime, events) = connect(&args.connect, output).await?;
+    let mut stop = signals::stop()?;
+    let result = tokio::select! {
+        result = call(&args, &realtime, events, output) => result,
+        () = stop.requested() => Ok(()),
+    };
+    // Hangs up if the call is still up, and tells the peer.
+    realtime.close_realtime().await;
+    result
+}
+
+/// Better known before anybody's phone rings.
+fn check_files(files: &[PathBuf]) -> Result<(), Failure> {
+    for path in files {
+        std::fs::File::open(path).map_err(|error| {
+            Failure::msg(Exit::File, format!("cannot read {}: {error}", path.display()))
+        })?;
+    }
+    Ok(())
+}
+
+async fn call(
+    args: &CallArgs,
+    realtime: &Realtime,
+    mut events: RealtimeEvents,
+    output: &Output,
+) -> Result<(), Failure> {
+    let to = find(args, realtime, output).await?;
+    let dialed = Instant::now();
+    say(output, "dialing", format_args!("calling {to}"), &to);
+    let options = CallOptions::default()
+        .channel(ChannelOptions::new(DEFAULT_CHANNEL))
+        .no_answer_timeout(args.timeout);
+    let outgoing = realtime.connect_rtc(to, options).await.map_err(not_placed)?;
+    let reporter = tokio::spawn(report(outgoing.events(), *output));
+    let work = async {
+        let call = answered(outgoing, output).await?;
+        let channel = call.channel(DEFAULT_CHANNEL).await.map_err(lost)?;
+        say_open(&channel, dialed, output);
+        let result = work(args, &call, channel, output).await;
+        call.hangup().await;
+        result
+    };
+    tokio::pin!(work);
+    let result = loop {
+        tokio::select! {
+            result = &mut work => break result,
+            Some(event) = events.next() => news::tell(&event, output),
+        }
+    };
+    // The report ends with the call, which has ended.
+    let _ = reporter.await;
+    result
+}
+
+/// The connection to call, with everybody who is there.
+async fn find(
+    args: &CallArgs,
+    realtime: &Realtime,
+    output: &Output,
+) -> Result<ConnectionId, Failure> {
+    let users =
+        realtime.realtime_users(args.connect.group.clone()).await.map_err(ask_failure)?;
+    say_users(&users, realtime, output);
+    let usage = |error: skapi_rtc::IdError| {
+        Failure::msg(Exit::Usage, format!("{} cannot be called: {error}", args.target))
+    };
+    if ConnectionId::has_prefix(&args.target) {
+        return ConnectionId::new(&args.target).map_err(usage);
+    }
+    let user: UserId = args.target.parse().map_err(usage)?;
+    let own = realtime.cid();
+    let found = users
+        .into_iter()
+        .find(|entry| entry.user == user && Some(&entry.cid) != own.as_ref())
+        .map(|entry| entry.cid);
+    found.ok_or_else(|| {
+        let group = &args.connect.group;
+        Failure::msg(
+            Exit::NotAnswered,
+            format!("{user} is not in the group {group}; who is there is listed above"),
+        )
+    })
+}
+
+/// Waits for the answer, saying how far the call has come.
+async fn answered(outgoing: OutgoingCall, output: &Output) -> Result<Call, Failure> {
+    if outgoing.ringing().await {
+        say(output, "ringing", "it rings", "");
+    }
+    outgoing.accepted().await.map_err(not_answered)?;
+    say(output, "accepted", "answered", "");
+    outgoing.await.map_err(lost)
+}
+
+/// Everything that was asked for; without any wish, a chat.
+async fn work(
+    args: &CallArgs,
+    call: &Call,
+    mut channel: Channel,
+    output: &Output,
+) -> Result<(), Failure> {
+    if let Some(count) = args.ping {
+        or_end(call, pings::run(&mut channel, count, output)).await?;
+    }
+    for text in &args.message {
+        or_end(call, message(&mut channel, text, output)).await?;
+    }
+    for path in &args.send_file {
+        files::send(call, path, output).await?;
+    }
+    if args.ping.is_none() && args.message.is_empty() && args.send_file.is_empty() {
+        chat::run(call, channel, output).await?;
+    }
+    Ok(())
+}
+
+/// Does something over the call; the end of the call ends it, with its reason.
+async fn or_end(
+    call: &Call,
+    work: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    tokio::select! {
+        result = work => match result {
+            // A closed channel is only half the news: the call's end says why.
+            Err(failure) if failure.exit() == Exit::CallLost => {
+                let end = tokio::time::timeout(Duration::from_secs(5), call.ended()).await;
+                Err(end.map_or(failure, ended))
+            }
+            result => result,
+        },
+        end = call.ended() => Err(ended(end)),
+    }
+}
+
+async fn message(channel: &mut Channel, text: &str, output: &Output) -> Result<(), Failure> {
+    channel.send(text).await.map_err(|error| Failure::new(Exit::CallLost, error))?;
+    let answer = tokio::time::timeout(ANSWER_TIMEOUT, channel.recv()).await.map_err(|_| {
+        Failure::msg(
+            Exit::Failure,
+            format!("no answer to the message within {} s", ANSWER_TIMEOUT.as_secs()),
+        )
+    })?;
+    match answer {
+        Some(Message::Text(answer)) => say(output, "message", format_args!("> {answer}"), &answer),
+        Some(Message::Binary(bytes)) => {
+            let text = format!("{} bytes", bytes.len());
+            say(output, "message", format_args!("> {text}"), &text);
+        }
+        None => return Err(Failure::msg(Exit::CallLost, "the channel was closed")),
+    }
+    Ok(())
+}
+
+/// Reports what happens to the call until it ends.
+async fn report(mut events: CallEvents, output: Output) {
+    while let Some(event) = events.next().await {
+        match event {
+            CallEvent::ConnectionState(state) => {
+                let state = format!("{state:?}").to_lowercase();
+                say(&output, "connection_state", format_args!("connection: {state}"), &state);
+            }
+            CallEvent::SelectedPair(pair) => {
+                say(&output, "selected_pair", format_args!("path: {pair}"), &pair);
+            }
+            CallEvent::Ended(end) => say_ended(&end, &output),
+            _ => {}
+        }
+    }
+}
+
+fn not_placed(error: skapi_rtc::PlaceError) -> Failure {
+    Failure::new(Exit::NotAnswered, anyhow::Error::new(error).context("the call was not placed"))
+}
+
+fn not_answered(error: CallError) -> Failure {
+    Failure::new(Exit::NotAnswered, anyhow::Error::new(error).context("no call"))
+}
+
+fn lost(error: CallError) -> Failure {
+    Failure::new(Exit::CallLost, anyhow::Error::new(error).context("the call was lost"))
+}
+
+fn ended(end: CallEnd) -> Failure {
+    let exit = match end.reason {
+        EndReason::HungUp => Exit::Failure,
+        _ => Exit::CallLost,
+    };
+    Failure::msg(exit, format!("the call ended before its work was done: {end}"))
+}
+
+fn say(output: &Output, event: &'static str, human: impl std::fmt::Display, value: impl ToString) {
+    #[derive(Serialize)]
+    struct Event {
+        event: &'static str,
+        #[serde(skip_serializing_if = "String::is_empty")]
+        value: String,
+    }
+    output.line(human, &Event { event, value: value.to_string() });
+}
+
+fn say_users(users: &[UserEntry], realtime: &Realtime, output: &Output) {
+    #[derive(Serialize)]
+    struct User {
+        user: String,
+        cid: String,
+        own: bool,
+    }
+    #[derive(Serialize)]
+    struct Event {
+        event: &'static str,
+        users: Vec<User>,
+    }
+    let own = realtime.cid();
+    let users: Vec<_> = users
+        .iter()
+        .map(|entry| User {
+            user: entry.user.to_string(),
+            cid: entry.cid.to_string(),
+            own: own.as_ref() == Some(&entry.cid),
+        })
+        .collect();
+    let list: Vec<_> = users
+        .iter()
+        .map(|user| format!("\n  {} {}{}", user.user, user.cid, if user.own { " (we)" } else { "" }))
+        .collect();
+    let human = format!("who is there: {}{}", users.len(), list.concat());
+    output.line(human, &Event { event: "users", users });
+}
+
+fn say_open(channel: &Channel, dialed: Instant, output: &Output) {
+    #[derive(Serialize)]
+    struct Event<'a> {
+        event: &'static str,
+        label: &'a str,
+        dial_to_open_ms: f64,
+    }
+    let dial_to_open_ms = dialed.elapsed().as_secs_f64() * 1e3;
+    let label = channel.label();
+    output.line(
+        format_args!("channel {label} open {dial_to_open_ms:.1} ms after dialing"),
+        &Event { event: "channel_open", label, dial_to_open_ms },
+    );
+}
+
+fn say_ended(end: &CallEnd, output: &Output) {
+    #[derive(Serialize)]
+    struct Event {
+        event: &'static str,
+        reason: String,
+        by: &'static str,
+    }
+    let by = match end.by {
+        skapi_rtc::Side::Local => "local",
+        skapi_rtc::Side::Remote => "remote",
+    };
+    output.line(end, &Event { event: "ended", reason: end.reason.to_string(), by });
+}

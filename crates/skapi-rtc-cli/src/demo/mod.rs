@@ -1,0 +1,139 @@
+//! `demo`: a service, an echo peer and a caller as three processes of this program, and a real call
+//! between them.
+
+mod child;
+mod checks;
+mod story;
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use self::{checks::Checks, child::Process, story::Story};
+use crate::{
+    exit::{Exit, Failure},
+    output::Output,
+    signals,
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// End after the call, with code 0 only if everything held
+    #[arg(long)]
+    once: bool,
+    /// Size of the file that is sent, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    file_mib: u64,
+    /// Number of echo round trips
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    pings: u32,
+    /// Time for the whole call
+    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    timeout: u64,
+}
+
+/// The name under which the echo peer is called.
+const ECHO: &str = "echo";
+
+pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> {
+    let mut stop = signals::stop()?;
+    tokio::select! {
+        result = play(&args, output) => result,
+        () = stop.requested() => Ok(()),
+    }
+}
+
+async fn play(args: &DemoArgs, output: &Output) -> Result<(), Failure> {
+    let folder = tempfile::Builder::new()
+        .prefix("skapi-rtc-demo-")
+        .tempdir()
+        .context("cannot make a folder for the demo")?;
+    let limit = Duration::from_secs(args.timeout);
+    let mut story = Story::new(*output);
+    let call = tokio::time::timeout(limit, call(args, folder.path().into(), &mut story));
+    let stage = match call.await {
+        Ok(stage) => stage?,
+        Err(_) => {
+            let text = format!("the demo did not end within {} s", limit.as_secs());
+            return Err(Failure::msg(Exit::Failure, text));
+        }
+    };
+    let failed = story.verdict(&stage.checks);
+    if !failed.is_empty() {
+        return Err(Failure::msg(Exit::Failure, format!("this did not hold: {}", failed.join("; "))));
+    }
+    if !args.once {
+        story.next_steps(&stage.url);
+        stage.stay().await?;
+    }
+    Ok(())
+}
+
+/// What stays up after the call.
+struct Stage {
+    server: Process,
+    echo: Process,
+    url: String,
+    checks: Checks,
+}
+
+impl Stage {
+    /// Stays until one of the processes ends.
+    async fn stay(mut self) -> anyhow::Result<()> {
+        tokio::select! {
+            result = drain(&mut self.server) => result,
+            result = drain(&mut self.echo) => result,
+        }
+    }
+}
+
+async fn drain(process: &mut Process) -> anyhow::Result<()> {
+    while process.next().await?.is_some() {}
+    Ok(())
+}
+
+async fn call(args: &DemoArgs, folder: PathBuf, story: &mut Story) -> anyhow::Result<Stage> {
+    let received = folder.join("received");
+    let file = folder.join("demo.bin");
+    let sum = checks::make_file(&file, args.file_mib << 20).await?;
+
+    let mut server = Process::start("the service", ["serve", "--dev", "--listen", "127.0.0.1:0"])?;
+    let url = server.expect("listening").await?["http"]
+        .as_str()
+        .context("the service named no address")?
+        .to_owned();
+    story.step("service", &format!("listening on {url}"), server.id());
+
+    let mut listen = vec!["listen".into(), "--server".into(), url.clone().into()];
+    listen.extend(["--dev-user".into(), ECHO.into(), "--save-dir".into()]);
+    listen.push(received.clone().into_os_string());
+    let mut echo = Process::start("the echo peer", listen)?;
+    story.step("echo peer", "started", echo.id());
+    echo.expect("waiting").await?;
+    story.step("echo peer", "waiting for calls in the group lobby", None);
+
+    let pings = args.pings.to_string();
+    let mut dial = vec!["call".into(), ECHO.into(), "--server".into(), url.clone().into()];
+    dial.extend(["--dev-user", "caller", "--message", "hello", "--ping", &pings].map(Into::into));
+    dial.extend(["--send-file".into(), file.clone().into_os_string()]);
+    let mut caller = Process::start("the caller", dial)?;
+    story.step("caller", "started", caller.id());
+
+    let mut checks = Checks::default();
+    while let Some(event) = caller.next().await? {
+        story.caller(&event);
+        checks.caller(&event);
+    }
+    checks.caller_exit(caller.exit_code().await?);
+    loop {
+        let event = echo.next().await?.context("the echo peer has ended")?;
+        story.echo(&event);
+        checks.echo(&event);
+        if event["event"] == "ended" {
+            break;
+        }
+    }
+    checks.file(&received.join("demo.bin"), &sum).await;
+    Ok(Stage { server, echo, url, checks })
+}

@@ -1,0 +1,116 @@
+//! `listen`: a peer that accepts every call, echoes what it is sent, and stores files.
+
+use std::{path::PathBuf, sync::Arc};
+
+use clap::Args;
+use serde::Serialize;
+use skapi_rtc::{
+    Call, CallOptions, Channel, CloseReason, IncomingCall, RealtimeEvent, file::IncomingFile,
+};
+
+use crate::{
+    connect::{ConnectArgs, connect},
+    exit::{Exit, Failure},
+    files,
+    output::Output,
+    signals,
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct ListenArgs {
+    #[command(flatten)]
+    connect: ConnectArgs,
+    /// Folder for files that callers send; without it they are refused
+    #[arg(long, value_name = "DIR")]
+    save_dir: Option<PathBuf>,
+    /// Leave after the first call
+    #[arg(long)]
+    once: bool,
+}
+
+#[derive(Serialize)]
+struct CallEvent<'a> {
+    event: &'static str,
+    user: &'a str,
+    cid: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+pub(crate) async fn run(args: ListenArgs, output: &Output) -> Result<(), Failure> {
+    let (realtime, mut events) = connect(&args.connect, output).await?;
+    #[derive(Serialize)]
+    struct Waiting {
+        event: &'static str,
+    }
+    output.line("waiting for calls (Ctrl-C ends)", &Waiting { event: "waiting" });
+    let folder = args.save_dir.map(Arc::new);
+    let mut calls = tokio::task::JoinSet::new();
+    let mut stop = signals::stop()?;
+    let result = loop {
+        tokio::select! {
+            () = stop.requested() => break Ok(()),
+            Some(_) = calls.join_next() => if args.once { break Ok(()) },
+            event = events.next() => match event {
+                Some(RealtimeEvent::Incoming(call)) => {
+                    calls.spawn(answer(call, folder.clone(), *output));
+                }
+                Some(RealtimeEvent::Closed(CloseReason::Refused(reason))) => {
+                    break Err(Failure::msg(Exit::NotAuthorised, reason));
+                }
+                Some(event) => crate::news::tell(&event, output),
+                None => break Ok(()),
+            },
+        }
+    };
+    // Hangs up, so that the calls in progress end and say so.
+    realtime.close_realtime().await;
+    while calls.join_next().await.is_some() {}
+    result
+}
+
+async fn answer(incoming: IncomingCall, folder: Option<Arc<PathBuf>>, output: Output) {
+    let (user, cid) = (incoming.user().to_string(), incoming.peer().to_string());
+    let say = |event, text: String, reason| {
+        output.line(text, &CallEvent { event, user: &user, cid: &cid, reason });
+    };
+    say("incoming", format!("{user} ({cid}) calls"), None);
+    let call = match incoming.connect_rtc(CallOptions::default()).await {
+        Ok(call) => call,
+        Err(error) => {
+            let reason = error.to_string();
+            return say("missed", format!("no call with {user}: {reason}"), Some(reason));
+        }
+    };
+    say("call_up", format!("in a call with {user}"), None);
+    serve(&call, folder, output).await;
+    let reason = call.ended().await.to_string();
+    say("ended", format!("the call with {user} has ended: {reason}"), Some(reason));
+}
+
+/// Serves every channel of a call until it ends.
+async fn serve(call: &Call, folder: Option<Arc<PathBuf>>, output: Output) {
+    let mut channels = tokio::task::JoinSet::new();
+    while let Some(channel) = call.next_channel().await {
+        if IncomingFile::is_file(&channel) {
+            let folder = folder.clone();
+            channels.spawn(async move {
+                files::receive(channel, folder.as_ref().map(|path| path.as_path()), &output).await;
+            });
+        } else {
+            channels.spawn(echo(channel));
+        }
+        // Those that have ended are let go.
+        while channels.try_join_next().is_some() {}
+    }
+    // The call is over, so every channel ends.
+    while channels.join_next().await.is_some() {}
+}
+
+async fn echo(mut channel: Channel) {
+    while let Some(message) = channel.recv().await {
+        if channel.send(message).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! `serve`: runs the realtime service until it is told to stop.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use anyhow::Context as _;
+use clap::Args;
+use serde::Serialize;
+use skapi_rtc_protocol::IceServer;
+use skapi_rtc_server::{
+    Config, DevAuthenticator, JwtAuthenticator, KeyError, Server, ServerBuilder, StartError,
+};
+
+use crate::{
+    exit::{Exit, Failure},
+    output::Output,
+    secret::{SecretArgs, read_file},
+    token::duration,
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
+    listen: String,
+    #[command(flatten)]
+    secret: SecretArgs,
+    /// PEM file with the public key that tokens are checked with: RSA for RS256, P-256 for ES256
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["jwt_secret_file", "dev"])]
+    jwt_public_key_file: Option<PathBuf>,
+    /// Accept only tokens for this audience (`aud`)
+    #[arg(long, value_name = "AUD", conflicts_with = "dev")]
+    jwt_audience: Option<String>,
+    /// Accept only tokens of this issuer (`iss`)
+    #[arg(long, value_name = "ISS", conflicts_with = "dev")]
+    jwt_issuer: Option<String>,
+    /// By how much clocks may differ when tokens are checked
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    jwt_leeway: Duration,
+    /// For development: POST /dev/token gives a token for any user to anybody who asks
+    #[arg(long)]
+    dev: bool,
+    /// Allow --dev on an address that others can reach
+    #[arg(long, requires = "dev")]
+    dev_allow_remote: bool,
+    /// URL of a STUN server that clients are told to use; can be repeated
+    #[arg(long, value_name = "URL")]
+    ice_server: Vec<String>,
+    /// Show counters to anybody at GET /metrics
+    #[arg(long)]
+    metrics: bool,
+    #[command(flatten, next_help_heading = "Limits")]
+    limits: LimitArgs,
+}
+
+#[derive(Debug, Args)]
+struct LimitArgs {
+    /// Connections in all
+    #[arg(long, value_name = "N")]
+    max_connections: Option<usize>,
+    /// Connections of one user
+    #[arg(long, value_name = "N")]
+    max_connections_per_user: Option<usize>,
+    /// Groups at a time
+    #[arg(long, value_name = "N")]
+    max_groups: Option<usize>,
+    /// Connections in one group
+    #[arg(long, value_name = "N")]
+    max_group_size: Option<usize>,
+    /// Bytes of a frame
+    #[arg(long, value_name = "BYTES")]
+    max_frame_bytes: Option<usize>,
+    /// Frames that a connection may send at once
+    #[arg(long, value_name = "N")]
+    frame_burst: Option<u32>,
+    /// Frames per second that a connection may send in the long run
+    #[arg(long, value_name = "N")]
+    frames_per_second: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Listening<'a> {
+    event: &'static str,
+    version: &'static str,
+    address: SocketAddr,
+    http: &'a str,
+    ws: &'a str,
+    dev: bool,
+}
+
+pub(crate) async fn run(args: &ServeArgs, output: &Output) -> Result<(), Failure> {
+    let address = resolve(&args.listen).await?;
+    let builder = authenticated(args, address, output)?
+        .config(config(args))
+        .listen(address);
+    // Before the address is told: whoever reads it may stop the service at once.
+    let mut stop = Stop::listen()?;
+    let server = builder.start().await.map_err(start_failure)?;
+
+    let address = server.local_addr();
+    let http = format!("http://{address}");
+    let ws = format!("ws://{address}/ws");
+    let version = env!("CARGO_PKG_VERSION");
+    output.line(
+        format_args!("skapi-rtc {version} listening on {http} ({ws})"),
+        &Listening {
+            event: "listening",
+            version,
+            address,
+            http: &http,
+            ws: &ws,
+            dev: args.dev,
+        },
+    );
+    if args.dev {
+        output.warning(&format!(
+            "DEV MODE: anybody who reaches {address} can be any user (POST {http}/dev/token). \
+             Never run it where others can reach it."
+        ));
+    }
+
+    let signal = stop.recv().await;
+    tracing::info!(signal, "stopping");
+    server.shutdown().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn resolve(listen: &str) -> Result<SocketAddr, Failure> {
+    let mut addresses = tokio::net::lookup_host(listen)
+        .await
+        .with_context(|| {
+            format!("`{listen}` is not an address to listen on; try 127.0.0.1:8787 or 0.0.0.0:8787")
+        })
+        .map_err(|error| Failure::new(Exit::Usage, error))?;
+    addresses
+        .next()
+        .ok_or_else(|| Failure::msg(Exit::Usage, format_args!("`{listen}` has no address")))
+}
+
+fn authenticated(
+    args: &ServeArgs,
+    address: SocketAddr,
+    output: &Output,
+) -> Result<ServerBuilder, Failure> {
+    let builder = Server::builder();
+    if args.dev {
+        if !address.ip().is_loopback() && !args.dev_allow_remote {
+            let message = format_args!(
+                "--dev on {address} would let anybody who reaches it be any user; listen on \
+                 127.0.0.1, or say --dev-allow-remote if that is what you want"
+            );
+            return Err(Failure::msg(Exit::Usage, message));
+        }
+        let dev = match args.secret.read(output)? {
+            // With a secret of the operator's, tokens outlive a restart.
+            Some(secret) => DevAuthenticator::with_secret(&secret).map_err(key_failure)?,
+            None => DevAuthenticator::new(),
+        };
+        return Ok(builder.dev(dev));
+    }
+    let mut jwt = if let Some(path) = &args.jwt_public_key_file {
+        JwtAuthenticator::public_key_pem(&read_file(path)?)
+            .with_context(|| format!("cannot use {}", path.display()))
+            .map_err(|error| Failure::new(Exit::File, error))?
+    } else if let Some(secret) = args.secret.read(output)? {
+        JwtAuthenticator::hs256(&secret).map_err(key_failure)?
+    } else {
+        return Err(Failure::msg(
+            Exit::Usage,
+            "there is no way to check tokens; give --jwt-secret-file, SKAPI_RTC_JWT_SECRET or \
+             --jwt-public-key-file, or --dev to try things out",
+        ));
+    };
+    jwt = jwt.leeway(args.jwt_leeway);
+    if let Some(audience) = &args.jwt_audience {
+        jwt = jwt.audience(audience);
+    }
+    if let Some(issuer) = &args.jwt_issuer {
+        jwt = jwt.issuer(issuer);
+    }
+    Ok(builder.authenticator(jwt))
+}
+
+fn config(args: &ServeArgs) -> Config {
+    let ice_servers = args.ice_server.iter().map(|url| IceServer {
+        urls: vec![url.clone()],
+        ..IceServer::default()
+    });
+    let mut config = Config::default()
+        .ice_servers(ice_servers.collect())
+        .expose_metrics(args.metrics);
+    let limits = &args.limits;
+    let hub = &mut config.hub;
+    set(&mut hub.max_connections, limits.max_connections);
+    set(
+        &mut hub.max_connections_per_user,
+        limits.max_connections_per_user,
+    );
+    set(&mut hub.max_groups, limits.max_groups);
+    set(&mut hub.max_group_size, limits.max_group_size);
+    set(&mut config.max_frame_bytes, limits.max_frame_bytes);
+    set(&mut config.frame_burst, limits.frame_burst);
+    set(&mut config.frames_per_second, limits.frames_per_second);
+    // Whoever allows larger frames means them to be delivered, too.
+    config.max_queued_bytes = config.max_queued_bytes.max(config.max_frame_bytes);
+    config
+}
+
+fn set<T>(setting: &mut T, argument: Option<T>) {
+    if let Some(value) = argument {
+        *setting = value;
+    }
+}
+
+fn key_failure(error: KeyError) -> Failure {
+    Failure::new(Exit::File, error)
+}
+
+fn start_failure(error: StartError) -> Failure {
+    let exit = match &error {
+        StartError::AddressInUse(_) | StartError::Listen { .. } => Exit::Unreachable,
+        StartError::Config(_) => Exit::Usage,
+        _ => Exit::Failure,
+    };
+    Failure::new(exit, error)
+}
+
+/// The signals that stop the service.
+#[cfg(unix)]
+struct Stop {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Stop {
+    fn listen() -> anyhow::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).context("no handler for SIGINT")?,
+            terminate: signal(SignalKind::terminate()).context("no handler for SIGTERM")?,
+        })
+    }
+
+    async fn recv(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}
+
+/// The signals that stop the service.
+#[cfg(not(unix))]
+struct Stop;
+
+#[cfg(not(unix))]
+impl Stop {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn recv(&mut self) -> &'static str {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => "Ctrl-C",
+            // Without a way to hear it, the service runs until it is killed.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
