@@ -131,7 +131,8 @@ impl Call {
     fn on_connected(&mut self, ctx: &mut Ctx<'_>) {
         let before = std::mem::replace(&mut self.engine.transport, Transport::Connected);
         if self.failing.take().is_some() {
-            self.deadline = None;
+            let patience = ctx.config.connect_timeout;
+            self.deadline = (!self.is_established()).then(|| ctx.now + patience);
         }
         match self.phase {
             Phase::Connecting => self.establish(ctx),

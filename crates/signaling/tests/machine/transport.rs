@@ -100,3 +100,14 @@ fn without_a_link_an_interruption_asks_nobody() {
     assert_eq!(desk.call_events(), told);
     assert!(!desk.signals().contains(&RtcSignal::HungUp("me".to_owned())));
 }
+
+#[test]
+fn a_failure_that_mends_before_the_answer_is_made_leaves_a_call_that_still_has_to_come_up() {
+    let (mut desk, bob) = (Desk::up(), Peer::ours("bob"));
+    let call = bob.calls(&mut desk);
+    desk.accept(call);
+    desk.reports(call, RtcEvent::Failed);
+    desk.reports(call, RtcEvent::Connected);
+    desk.wait(secs(30));
+    assert_eq!(desk.end_of(call), local(EndReason::ConnectTimeout));
+}
