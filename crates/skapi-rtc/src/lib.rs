@@ -1,4 +1,41 @@
 //! Realtime groups, presence and WebRTC calls, as Skapi describes them, from Rust.
+//!
+//! [`connect_realtime`] gives a [`Realtime`], by which one joins a group, sees who is there, posts, and
+//! calls others, and the [`RealtimeEvents`] of the session, among them the calls that come in.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use skapi_rtc::{CallOptions, ConnectOptions, RealtimeEvent, connect_realtime};
+//!
+//! let options = ConnectOptions::new("http://127.0.0.1:8787", "a token".to_owned())?;
+//! let (realtime, mut events) = connect_realtime(options).await?;
+//! realtime.join_realtime("lobby".parse()?).await?;
+//!
+//! while let Some(event) = events.next().await {
+//!     if let RealtimeEvent::Incoming(incoming) = event {
+//!         let call = incoming.connect_rtc(CallOptions::default()).await?;
+//!         let mut channel = call.channel("default").await?;
+//!         while let Some(message) = channel.recv().await {
+//!             channel.send(message).await?;
+//!         }
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What drives what
+//!
+//! A session runs in tasks of its own on the tokio runtime on which it was made. The handles
+//! ([`Realtime`], [`Call`], [`Channel`]) only talk to those tasks, so they can be held and dropped
+//! anywhere: dropping an [`IncomingCall`] declines it, dropping the last handle of a [`Call`] hangs up,
+//! dropping the last handle of a session and its calls closes it.
+//!
+//! # Engines and transports
+//!
+//! Calls are made by an engine, any [`Backend`]; the service is reached by a transport, any
+//! [`Transport`](transport::Transport). The defaults come with the features `webrtc` and `websocket`;
+//! others are set in the [`ConnectOptions`].
 
 mod call;
 mod channel;
@@ -6,6 +43,7 @@ mod driver;
 mod endpoint;
 mod error;
 mod events;
+pub mod file;
 mod options;
 mod realtime;
 mod runtime;
@@ -37,3 +75,8 @@ pub use skapi_rtc_signaling::{
     BusyPolicy, CallEnd, CloseReason, CommandError, Config as SessionConfig, ConfigError,
     EndReason, PlaceError, Post, RequestError, Side,
 };
+
+/// The examples of the README are tests too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

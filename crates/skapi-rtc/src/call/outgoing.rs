@@ -9,7 +9,7 @@ use std::{
 use skapi_rtc_protocol::ConnectionId;
 use skapi_rtc_signaling::CallEnd;
 
-use super::{Call, Lease, Stage, connected, ended};
+use super::{Call, CallEvents, Lease, Stage, connected, ended};
 use crate::CallError;
 
 /// A call on its way. Await it for the [`Call`]; drop it to cancel.
@@ -27,6 +27,11 @@ impl OutgoingCall {
     /// The called connection.
     pub fn peer(&self) -> &ConnectionId {
         &self.lease.shared.peer
+    }
+
+    /// What happens to the call from now on, also once it is up.
+    pub fn events(&self) -> CallEvents {
+        CallEvents::new(&self.lease.shared)
     }
 
     /// Waits until it rings at the other side: true; false if it was answered or has ended without. Peers
