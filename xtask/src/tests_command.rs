@@ -62,7 +62,6 @@ pub(crate) fn test(options: &Options) -> Result<()> {
             part.read(line);
             skipped.extend(ignored(line));
         })?;
-        // With a filter, nextest counts as skipped what the filter left out; we count those ignored.
         if !succeeded && part.failed == 0 {
             // It did not come so far as to count: a build that failed, a test that took the runner down.
             broken.push(what);
@@ -70,7 +69,8 @@ pub(crate) fn test(options: &Options) -> Result<()> {
         tally.passed += part.passed;
         tally.failed += part.failed;
     }
-    if with_nextest {
+    // What nextest counts as skipped is also what a filter left out, so the ignored ones are asked for.
+    if with_nextest && broken.is_empty() {
         skipped.extend(ignored_by_nextest(options)?);
     }
     let wanting = skip_file.read()?;
@@ -134,13 +134,14 @@ fn ignored_by_nextest(options: &Options) -> Result<Vec<String>> {
     command.args(["--run-ignored", "only", "--message-format", "oneline"]);
     let output = command.args(&options.filters).output()?;
     if !output.status.success() {
-        return Ok(Vec::new()); // it did not build; that was said before
+        bail!(
+            "nextest could not list what it skipped: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    Ok(text
-        .lines()
-        .map(|test| format!("{test}: ignored"))
-        .collect())
+    let tests = text.lines().filter(|line| !line.trim().is_empty());
+    Ok(tests.map(|test| format!("{test}: ignored")).collect())
 }
 
 #[cfg(test)]
