@@ -17,7 +17,13 @@ pub(crate) async fn run(call: &Call, channel: Channel, output: &Output) -> Resul
         value: &'a str,
     }
     let hint = "type a line to send it (Ctrl-D or Ctrl-C hangs up)";
-    output.line(hint, &Event { event: "chat", value: hint });
+    output.line(
+        hint,
+        &Event {
+            event: "chat",
+            value: hint,
+        },
+    );
     let (sender, mut receiver) = channel.split();
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     loop {

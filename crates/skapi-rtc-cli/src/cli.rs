@@ -2,7 +2,9 @@
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use crate::{exit, serve::ServeArgs, token::TokenArgs};
+use crate::{
+    call::CallArgs, demo::DemoArgs, exit, listen::ListenArgs, serve::ServeArgs, token::TokenArgs,
+};
 
 /// Realtime groups and WebRTC calls, as Skapi describes them.
 #[derive(Debug, Parser)]
@@ -24,6 +26,12 @@ pub(crate) enum Command {
     Serve(Box<ServeArgs>),
     /// Print a token for a user, signed with the service's secret
     Token(TokenArgs),
+    /// Be a peer that accepts every call, echoes what it is sent, and stores files
+    Listen(ListenArgs),
+    /// Call somebody: chat, send messages and files, measure echo round trips
+    Call(CallArgs),
+    /// Show a service, an echo peer and a caller, and a real call between them
+    Demo(DemoArgs),
 }
 
 #[cfg(test)]

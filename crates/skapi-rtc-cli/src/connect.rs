@@ -46,13 +46,19 @@ pub(crate) async fn connect(
         .map_err(|error| Failure::new(Exit::Usage, error))?;
     let (realtime, events) = connect_realtime(options).await.map_err(connect_failure)?;
     say_connected(args, &realtime, output);
-    realtime.join_realtime(args.group.clone()).await.map_err(post_failure)?;
+    realtime
+        .join_realtime(args.group.clone())
+        .await
+        .map_err(post_failure)?;
     say_joined(&args.group, output);
     Ok((realtime, events))
 }
 
 pub(crate) fn ask_failure(error: AskError) -> Failure {
-    Failure::new(Exit::Failure, anyhow::Error::new(error).context("cannot ask who is there"))
+    Failure::new(
+        Exit::Failure,
+        anyhow::Error::new(error).context("cannot ask who is there"),
+    )
 }
 
 fn connect_failure(error: ConnectError) -> Failure {
@@ -67,12 +73,19 @@ fn connect_failure(error: ConnectError) -> Failure {
         ),
         _ => (Exit::Failure, ""),
     };
-    let hint = if hint.is_empty() { String::new() } else { format!(" ({hint})") };
+    let hint = if hint.is_empty() {
+        String::new()
+    } else {
+        format!(" ({hint})")
+    };
     Failure::msg(exit, format!("{error}{hint}"))
 }
 
 fn post_failure(error: PostError) -> Failure {
-    Failure::new(Exit::Failure, anyhow::Error::new(error).context("cannot join the group"))
+    Failure::new(
+        Exit::Failure,
+        anyhow::Error::new(error).context("cannot join the group"),
+    )
 }
 
 async fn token(args: &ConnectArgs) -> Result<String, Failure> {
@@ -113,7 +126,15 @@ fn say_connected(args: &ConnectArgs, realtime: &Realtime, output: &Output) {
         user.clone().unwrap_or_else(unknown),
         cid.clone().unwrap_or_else(unknown),
     );
-    output.line(human, &Event { event: "connected", server: &args.server, user, cid });
+    output.line(
+        human,
+        &Event {
+            event: "connected",
+            server: &args.server,
+            user,
+            cid,
+        },
+    );
 }
 
 fn say_joined(group: &GroupName, output: &Output) {
@@ -122,6 +143,9 @@ fn say_joined(group: &GroupName, output: &Output) {
         event: &'static str,
         group: &'a str,
     }
-    let event = Event { event: "joined", group: group.as_str() };
+    let event = Event {
+        event: "joined",
+        group: group.as_str(),
+    };
     output.line(format_args!("joined the group {group}"), &event);
 }

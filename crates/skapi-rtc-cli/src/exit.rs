@@ -5,10 +5,6 @@ use std::{fmt, process::ExitCode};
 /// What the program tells the one who started it. The numbers are part of its interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-#[allow(
-    dead_code,
-    reason = "one list for all commands, whether they are written yet or not"
-)]
 pub(crate) enum Exit {
     /// All went well.
     Ok = 0,

@@ -1,11 +1,21 @@
 //! The skapi-rtc program: serve, token, listen, call, demo.
 
+mod call;
+mod chat;
 mod cli;
+mod connect;
+mod demo;
+mod dev_token;
 mod exit;
+mod files;
+mod listen;
 mod logging;
+mod news;
 mod output;
+mod pings;
 mod secret;
 mod serve;
+mod signals;
 mod token;
 
 use std::process::ExitCode;
@@ -40,5 +50,8 @@ fn run(command: Command, output: &Output) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => runtime()?.block_on(serve::run(&args, output)),
         Command::Token(args) => token::run(&args, output),
+        Command::Listen(args) => runtime()?.block_on(listen::run(args, output)),
+        Command::Call(args) => runtime()?.block_on(call::run(args, output)),
+        Command::Demo(args) => runtime()?.block_on(demo::run(args, output)),
     }
 }

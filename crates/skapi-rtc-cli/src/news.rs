@@ -17,9 +17,12 @@ pub(crate) fn tell(event: &RealtimeEvent, output: &Output) {
         message: String,
     }
     let (event, user, cid, message) = match event {
-        RealtimeEvent::Connected { again: true, .. } => {
-            ("reconnected", None, None, "the connection to the service is back".to_owned())
-        }
+        RealtimeEvent::Connected { again: true, .. } => (
+            "reconnected",
+            None,
+            None,
+            "the connection to the service is back".to_owned(),
+        ),
         RealtimeEvent::Disconnected { reason, retry_in } => (
             "disconnected",
             None,
@@ -33,10 +36,21 @@ pub(crate) fn tell(event: &RealtimeEvent, output: &Output) {
             notice.text(),
         ),
         RealtimeEvent::ServiceError { text, .. } => ("service_error", None, None, text.clone()),
-        RealtimeEvent::Unreadable { error, .. } => {
-            ("unreadable", None, None, format!("something unreadable was dropped: {error}"))
-        }
+        RealtimeEvent::Unreadable { error, .. } => (
+            "unreadable",
+            None,
+            None,
+            format!("something unreadable was dropped: {error}"),
+        ),
         _ => return,
     };
-    output.line(&message, &News { event, user, cid, message: message.clone() });
+    output.line(
+        &message,
+        &News {
+            event,
+            user,
+            cid,
+            message: message.clone(),
+        },
+    );
 }

@@ -18,6 +18,11 @@ impl Output {
         Self { json }
     }
 
+    /// Whether people read it.
+    pub(crate) fn is_human(&self) -> bool {
+        !self.json
+    }
+
     /// Says one thing in one line: `human` to people, `event` to machines.
     pub(crate) fn line(&self, human: impl std::fmt::Display, event: &impl Serialize) {
         let mut stdout = anstream::stdout().lock();

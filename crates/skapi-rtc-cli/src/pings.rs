@@ -23,11 +23,7 @@ struct Event {
 }
 
 /// Sends `count` messages, each after the echo of the one before.
-pub(crate) async fn run(
-    channel: &mut Channel,
-    count: u32,
-    output: &Output,
-) -> Result<(), Failure> {
+pub(crate) async fn run(channel: &mut Channel, count: u32, output: &Output) -> Result<(), Failure> {
     if count == 0 {
         return Ok(());
     }

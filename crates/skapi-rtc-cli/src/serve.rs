@@ -14,6 +14,7 @@ use crate::{
     exit::{Exit, Failure},
     output::Output,
     secret::{SecretArgs, read_file},
+    signals::Stop,
     token::duration,
 };
 
@@ -118,7 +119,7 @@ pub(crate) async fn run(args: &ServeArgs, output: &Output) -> Result<(), Failure
         ));
     }
 
-    let signal = stop.recv().await;
+    let signal = stop.requested().await;
     tracing::info!(signal, "stopping");
     server.shutdown().await;
     tracing::info!("stopped");
@@ -223,48 +224,4 @@ fn start_failure(error: StartError) -> Failure {
         _ => Exit::Failure,
     };
     Failure::new(exit, error)
-}
-
-/// The signals that stop the service.
-#[cfg(unix)]
-struct Stop {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Stop {
-    fn listen() -> anyhow::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt()).context("no handler for SIGINT")?,
-            terminate: signal(SignalKind::terminate()).context("no handler for SIGTERM")?,
-        })
-    }
-
-    async fn recv(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
-        }
-    }
-}
-
-/// The signals that stop the service.
-#[cfg(not(unix))]
-struct Stop;
-
-#[cfg(not(unix))]
-impl Stop {
-    fn listen() -> anyhow::Result<Self> {
-        Ok(Self)
-    }
-
-    async fn recv(&mut self) -> &'static str {
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => "Ctrl-C",
-            // Without a way to hear it, the service runs until it is killed.
-            Err(_) => std::future::pending().await,
-        }
-    }
 }

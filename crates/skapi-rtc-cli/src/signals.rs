@@ -1,45 +1,49 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C and SIGTERM: the wish that the program ends.
 
 use anyhow::Context as _;
 
-use crate::exit::Failure;
-
-/// The user's wish that the program ends.
+/// Watches for that wish, from the moment it is made.
+#[cfg(unix)]
 pub(crate) struct Stop {
-    #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
-    #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
 }
 
-/// Watches for the wish to stop from now on.
 #[cfg(unix)]
-pub(crate) fn stop() -> Result<Stop, Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let watch = |kind| signal(kind).context("cannot watch for signals");
-    Ok(Stop { interrupt: watch(SignalKind::interrupt())?, terminate: watch(SignalKind::terminate())? })
-}
-
-/// Watches for the wish to stop from now on.
-#[cfg(not(unix))]
-pub(crate) fn stop() -> Result<Stop, Failure> {
-    Ok(Stop {})
-}
-
 impl Stop {
-    /// Waits for the wish. Cancel-safe.
-    #[cfg(unix)]
-    pub(crate) async fn requested(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).context("no handler for SIGINT")?,
+            terminate: signal(SignalKind::terminate()).context("no handler for SIGTERM")?,
+        })
     }
 
-    /// Waits for the wish. Cancel-safe.
-    #[cfg(not(unix))]
-    pub(crate) async fn requested(&mut self) {
-        // Without a handler the system ends the program, which serves as well.
-        let _ = tokio::signal::ctrl_c().await;
+    /// Waits for the wish, and says by what it was made. Cancel-safe.
+    pub(crate) async fn requested(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}
+
+/// Watches for that wish.
+#[cfg(not(unix))]
+pub(crate) struct Stop;
+
+#[cfg(not(unix))]
+impl Stop {
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        Ok(Self)
+    }
+
+    /// Waits for the wish, and says by what it was made. Cancel-safe.
+    pub(crate) async fn requested(&mut self) -> &'static str {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => "Ctrl-C",
+            // Without a way to hear it, the program runs until it is killed.
+            Err(_) => std::future::pending().await,
+        }
     }
 }

@@ -34,12 +34,18 @@ impl Process {
             .with_context(|| format!("cannot start {}", program.display()))?;
         let stdout = child.stdout.take().context("a child without stdout")?;
         forward_stderr(name, &mut child);
-        Ok(Self { name, child, lines: BufReader::new(stdout).lines() })
+        Ok(Self {
+            name,
+            child,
+            lines: BufReader::new(stdout).lines(),
+        })
     }
 
     /// What the process says next; `None` when it has ended.
     pub(super) async fn next(&mut self) -> anyhow::Result<Option<Value>> {
-        let Some(line) = self.lines.next_line().await? else { return Ok(None) };
+        let Some(line) = self.lines.next_line().await? else {
+            return Ok(None);
+        };
         let event = serde_json::from_str(&line)
             .with_context(|| format!("{} said {line:?}, which is no JSON", self.name))?;
         Ok(Some(event))
@@ -58,7 +64,9 @@ impl Process {
     /// Waits for the end of the process and gives its exit code.
     pub(super) async fn exit_code(&mut self) -> anyhow::Result<i32> {
         let status = self.child.wait().await?;
-        status.code().with_context(|| format!("{} was killed by a signal", self.name))
+        status
+            .code()
+            .with_context(|| format!("{} was killed by a signal", self.name))
     }
 
     /// The process's id, until it has ended.
@@ -69,7 +77,9 @@ impl Process {
 
 /// Errors of a process are shown as they come; warnings of the dev mode are what the demo is about.
 fn forward_stderr(name: &'static str, child: &mut Child) {
-    let Some(stderr) = child.stderr.take() else { return };
+    let Some(stderr) = child.stderr.take() else {
+        return;
+    };
     tokio::spawn(async move {
         let mut lines = BufReader::new(stderr).lines();
         while let Ok(Some(line)) = lines.next_line().await {

@@ -1,8 +1,8 @@
 //! `demo`: a service, an echo peer and a caller as three processes of this program, and a real call
 //! between them.
 
-mod child;
 mod checks;
+mod child;
 mod story;
 
 use std::{path::PathBuf, time::Duration};
@@ -14,7 +14,7 @@ use self::{checks::Checks, child::Process, story::Story};
 use crate::{
     exit::{Exit, Failure},
     output::Output,
-    signals,
+    signals::Stop,
 };
 
 #[derive(Debug, Args)]
@@ -37,10 +37,10 @@ pub(crate) struct DemoArgs {
 const ECHO: &str = "echo";
 
 pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> {
-    let mut stop = signals::stop()?;
+    let mut stop = Stop::listen()?;
     tokio::select! {
         result = play(&args, output) => result,
-        () = stop.requested() => Ok(()),
+        _ = stop.requested() => Ok(()),
     }
 }
 
@@ -61,7 +61,10 @@ async fn play(args: &DemoArgs, output: &Output) -> Result<(), Failure> {
     };
     let failed = story.verdict(&stage.checks);
     if !failed.is_empty() {
-        return Err(Failure::msg(Exit::Failure, format!("this did not hold: {}", failed.join("; "))));
+        return Err(Failure::msg(
+            Exit::Failure,
+            format!("this did not hold: {}", failed.join("; ")),
+        ));
     }
     if !args.once {
         story.next_steps(&stage.url);
@@ -114,8 +117,23 @@ async fn call(args: &DemoArgs, folder: PathBuf, story: &mut Story) -> anyhow::Re
     story.step("echo peer", "waiting for calls in the group lobby", None);
 
     let pings = args.pings.to_string();
-    let mut dial = vec!["call".into(), ECHO.into(), "--server".into(), url.clone().into()];
-    dial.extend(["--dev-user", "caller", "--message", "hello", "--ping", &pings].map(Into::into));
+    let mut dial = vec![
+        "call".into(),
+        ECHO.into(),
+        "--server".into(),
+        url.clone().into(),
+    ];
+    dial.extend(
+        [
+            "--dev-user",
+            "caller",
+            "--message",
+            "hello",
+            "--ping",
+            &pings,
+        ]
+        .map(Into::into),
+    );
     dial.extend(["--send-file".into(), file.clone().into_os_string()]);
     let mut caller = Process::start("the caller", dial)?;
     story.step("caller", "started", caller.id());
@@ -135,5 +153,10 @@ async fn call(args: &DemoArgs, folder: PathBuf, story: &mut Story) -> anyhow::Re
         }
     }
     checks.file(&received.join("demo.bin"), &sum).await;
-    Ok(Stage { server, echo, url, checks })
+    Ok(Stage {
+        server,
+        echo,
+        url,
+        checks,
+    })
 }

@@ -26,7 +26,11 @@ struct Step<'a> {
 
 impl Story {
     pub(super) fn new(output: Output) -> Self {
-        Self { output, started: Instant::now(), bar: None }
+        Self {
+            output,
+            started: Instant::now(),
+            bar: None,
+        }
     }
 
     /// Tells one step, with the process it happened in.
@@ -34,7 +38,15 @@ impl Story {
         let seconds = self.started.elapsed().as_secs_f64();
         let process = process.map_or_else(String::new, |id| format!(" (process {id})"));
         let human = format!("{seconds:7.3}  {:<10} {what}{process}", who.cyan());
-        self.output.line(human, &Step { event: "step", who, what, seconds });
+        self.output.line(
+            human,
+            &Step {
+                event: "step",
+                who,
+                what,
+                seconds,
+            },
+        );
     }
 
     pub(super) fn caller(&mut self, event: &Value) {
@@ -51,12 +63,17 @@ impl Story {
             "selected_pair" => format!("path: {}", text("value")),
             "channel_open" => {
                 let time = number("dial_to_open_ms");
-                format!("data channel `{}` open {time:.1} ms after dialing", text("label"))
+                format!(
+                    "data channel `{}` open {time:.1} ms after dialing",
+                    text("label")
+                )
             }
             "message" => format!("sent a message, got back {:?}", text("value")),
             "pings" => format!(
                 "{} echo round trips: p50 {:.0} µs, p99 {:.0} µs",
-                event["count"], number("p50_us"), number("p99_us")
+                event["count"],
+                number("p50_us"),
+                number("p99_us")
             ),
             "file_progress" => return self.progress(event),
             "file_sent" => {
@@ -135,7 +152,10 @@ impl Story {
 }
 
 fn names(event: &Value) -> String {
-    let users = event["users"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let users = event["users"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let names: Vec<_> = users
         .iter()
         .map(|user| {
