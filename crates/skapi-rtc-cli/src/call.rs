@@ -163,11 +163,11 @@ async fn work(
     mut channel: Channel,
     output: &Output,
 ) -> Result<(), Failure> {
-    if let Some(count) = args.ping {
-        or_end(call, pings::run(&mut channel, count, output)).await?;
-    }
     for text in &args.message {
         or_end(call, message(&mut channel, text, output)).await?;
+    }
+    if let Some(count) = args.ping {
+        or_end(call, pings::run(&mut channel, count, output)).await?;
     }
     for path in &args.send_file {
         files::send(call, path, output).await?;

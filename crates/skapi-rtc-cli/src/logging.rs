@@ -21,7 +21,13 @@ pub(crate) fn init(verbose: u8) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
         // `serve` warns of the dev mode itself, whatever the log is set to.
         let quiet = "skapi_rtc_server::dev_mode=off";
-        EnvFilter::new(format!("warn,skapi_rtc={level},{quiet}"))
+        // The engine warns of what is normal in every set-up.
+        let engine = if verbose == 0 {
+            "rtc=error,webrtc=error,"
+        } else {
+            ""
+        };
+        EnvFilter::new(format!("warn,{engine}skapi_rtc={level},{quiet}"))
     });
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)

@@ -35,6 +35,8 @@ pub(crate) struct DemoArgs {
 
 /// The name under which the echo peer is called.
 const ECHO: &str = "echo";
+/// How much later than the caller the echo peer may see the end of the call.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(args: DemoArgs, output: &Output) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
@@ -139,17 +141,27 @@ async fn call(args: &DemoArgs, folder: PathBuf, story: &mut Story) -> anyhow::Re
     story.step("caller", "started", caller.id());
 
     let mut checks = Checks::default();
-    while let Some(event) = caller.next().await? {
-        story.caller(&event);
-        checks.caller(&event);
-    }
-    checks.caller_exit(caller.exit_code().await?);
-    loop {
-        let event = echo.next().await?.context("the echo peer has ended")?;
-        story.echo(&event);
-        checks.echo(&event);
-        if event["event"] == "ended" {
-            break;
+    let (mut calling, mut called) = (true, true);
+    while calling || called {
+        tokio::select! {
+            event = caller.next(), if calling => match event? {
+                Some(event) => {
+                    story.caller(&event);
+                    checks.caller(&event);
+                }
+                None => {
+                    calling = false;
+                    checks.caller_exit(caller.exit_code().await?);
+                }
+            },
+            event = echo.next(), if called => {
+                let event = event?.context("the echo peer has ended")?;
+                story.echo(&event);
+                checks.echo(&event);
+                called = event["event"] != "ended";
+            }
+            // The caller failed before it called anybody, so there is nothing to wait for.
+            () = tokio::time::sleep(PATIENCE), if !calling => called = false,
         }
     }
     checks.file(&received.join("demo.bin"), &sum).await;

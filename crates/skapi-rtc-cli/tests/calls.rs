@@ -1,0 +1,339 @@
+//! `listen`, `call` and `demo`, with the real program: what they say, and with which code they end.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+/// What an answer may take at most, on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn program(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_skapi-rtc"));
+    command
+        .arg("--json")
+        .args(args)
+        .env_remove("SKAPI_RTC_TOKEN")
+        .env_remove("RUST_LOG");
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    program(args).stdin(Stdio::null()).output().unwrap()
+}
+
+#[track_caller]
+fn assert_fails(output: &Output, code: i32, words: &[&str]) {
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    for word in words {
+        assert!(text.contains(word), "`{word}` is not in: {text}");
+    }
+}
+
+/// A process that says things, one JSON object a line.
+struct Running {
+    child: Child,
+    said: mpsc::Receiver<Value>,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, said) = mpsc::channel();
+        for stream in [
+            Box::new(child.stdout.take().unwrap()) as Box<dyn std::io::Read + Send>,
+            Box::new(child.stderr.take().unwrap()),
+        ] {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                    let event = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                    if sender.send(event).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        Self { child, said }
+    }
+
+    #[track_caller]
+    fn expect(&self, event: &str) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        let mut before = Vec::new();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.said.recv_timeout(left) {
+                Ok(said) if said["event"] == event => return said,
+                Ok(said) => before.push(said),
+                Err(_) => panic!("it never said `{event}`, but {before:#?}"),
+            }
+        }
+    }
+
+    /// Waits for the end of the process.
+    #[track_caller]
+    fn exit_code(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + PATIENCE;
+        // Its streams end with it.
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.said.recv_timeout(left) {
+                Ok(_) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => {
+                    return self.child.wait().unwrap().code();
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => panic!("it does not end"),
+            }
+        }
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A service in dev mode.
+struct Service {
+    _process: Running,
+    url: String,
+}
+
+impl Service {
+    fn start() -> Self {
+        let process = Running::start(program(&["serve", "--dev", "--listen", "127.0.0.1:0"]));
+        let url = process.expect("listening")["http"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        Self {
+            _process: process,
+            url,
+        }
+    }
+
+    fn listen(&self, user: &str, more: &[&str]) -> Running {
+        let mut args = vec!["listen", "--server", &self.url, "--dev-user", user];
+        args.extend(more);
+        let peer = Running::start(program(&args));
+        peer.expect("waiting");
+        peer
+    }
+
+    fn call(&self, target: &str, more: &[&str]) -> Command {
+        let mut args = vec![
+            "call",
+            target,
+            "--server",
+            &self.url,
+            "--dev-user",
+            "caller",
+        ];
+        args.extend(more);
+        program(&args)
+    }
+}
+
+fn file(folder: &Path, name: &str, size: usize) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(
+        &path,
+        (0..size).map(|n| (n * 7 >> 2) as u8).collect::<Vec<_>>(),
+    )
+    .unwrap();
+    path
+}
+
+#[test]
+fn messages_pings_and_files_reach_a_listening_peer_and_both_see_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let inbox = folder.path().join("inbox");
+    let service = Service::start();
+    let peer = service.listen("echo", &["--save-dir", inbox.to_str().unwrap()]);
+    let sent = file(folder.path(), "a file.bin", 1_234_567);
+
+    let args = [
+        "--message",
+        "hello",
+        "--ping",
+        "20",
+        "--send-file",
+        sent.to_str().unwrap(),
+    ];
+    let mut caller = Running::start(service.call("echo", &args));
+    assert_eq!(caller.expect("message")["value"], "hello");
+    assert_eq!(caller.expect("pings")["count"], 20);
+    assert_eq!(caller.expect("file_sent")["bytes"], 1_234_567);
+    assert_eq!(caller.expect("ended")["by"], "local");
+    assert_eq!(caller.exit_code(), Some(0));
+
+    assert_eq!(peer.expect("incoming")["user"], "caller");
+    let received = peer.expect("file_received");
+    assert_eq!(
+        std::fs::read(received["path"].as_str().unwrap()).unwrap(),
+        std::fs::read(sent).unwrap()
+    );
+    assert_eq!(peer.expect("ended")["reason"], "hung up by the peer");
+}
+
+#[test]
+fn a_peer_that_is_killed_is_missed_within_seconds() {
+    let service = Service::start();
+    let mut peer = service.listen("echo", &[]);
+    // No work given: the call stays up until stdin ends, so it needs one that does not.
+    let mut command = service.call("echo", &["--ping", "1000000"]);
+    command.stdin(Stdio::null());
+    let mut caller = Running::start(command);
+    caller.expect("channel_open");
+    peer.kill();
+    let killed = Instant::now();
+    let error = caller.expect("error");
+    assert_eq!(caller.exit_code(), Some(6));
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("the peer is gone"),
+        "{error}"
+    );
+    assert!(
+        killed.elapsed() < Duration::from_secs(30),
+        "it took {:?}",
+        killed.elapsed()
+    );
+}
+
+#[test]
+fn whoever_cannot_be_called_is_named() {
+    let service = Service::start();
+    let nobody = service
+        .call("cid:nobody", &["--message", "x"])
+        .output()
+        .unwrap();
+    assert_fails(&nobody, 5, &["nobody is connected under the called id"]);
+    let stranger = service
+        .call("stranger", &["--message", "x"])
+        .output()
+        .unwrap();
+    assert_fails(&stranger, 5, &["stranger is not in the group lobby"]);
+    let nonsense = service
+        .call("cid:<b>", &["--message", "x"])
+        .output()
+        .unwrap();
+    assert_fails(&nonsense, 2, &["cid:<b> cannot be called"]);
+}
+
+#[test]
+fn a_service_that_is_not_there_or_does_not_know_us_is_named() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", free.local_addr().unwrap());
+    drop(free);
+    let missing = run(&["call", "x", "--server", &url, "--dev-user", "me"]);
+    assert_fails(&missing, 3, &[&url, "skapi-rtc serve --dev"]);
+
+    let service = Service::start();
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "not a token").unwrap();
+    let token = token.to_str().unwrap();
+    let wrong = run(&["listen", "--server", &service.url, "--token-file", token]);
+    assert_fails(&wrong, 4, &["refused the token", "skapi-rtc token"]);
+
+    let nobody = run(&["listen", "--server", &service.url]);
+    assert_fails(
+        &nobody,
+        2,
+        &["--token-file", "SKAPI_RTC_TOKEN", "--dev-user"],
+    );
+}
+
+#[test]
+fn files_that_cannot_be_read_or_stored_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start();
+    let peer = service.listen("echo", &[]);
+
+    let missing = folder.path().join("missing").display().to_string();
+    let unreadable = service
+        .call("echo", &["--send-file", &missing])
+        .output()
+        .unwrap();
+    assert_fails(&unreadable, 7, &[&missing]);
+
+    let sent = file(folder.path(), "x.bin", 1000).display().to_string();
+    let unwanted = service
+        .call("echo", &["--send-file", &sent])
+        .output()
+        .unwrap();
+    assert_fails(&unwanted, 7, &["x.bin was not sent", "--save-dir"]);
+    drop(peer);
+}
+
+/// A limit on the size of files stands in for a disk that is full: the write fails in the middle.
+#[cfg(unix)]
+#[test]
+fn a_receiver_whose_disk_is_full_tells_the_sender() {
+    let folder = tempfile::tempdir().unwrap();
+    let inbox = folder.path().join("inbox");
+    let service = Service::start();
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 128; exec '{}' --json listen --server {} --dev-user echo --save-dir '{}'",
+        env!("CARGO_BIN_EXE_skapi-rtc"),
+        service.url,
+        inbox.display()
+    );
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).env_remove("RUST_LOG");
+    let peer = Running::start(shell);
+    peer.expect("waiting");
+
+    let sent = file(folder.path(), "large.bin", 4 << 20)
+        .display()
+        .to_string();
+    let refused = service
+        .call("echo", &["--send-file", &sent])
+        .output()
+        .unwrap();
+    assert_fails(&refused, 7, &["large.bin was not sent", "cannot write"]);
+    peer.expect("warning");
+    peer.expect("ended");
+    assert_eq!(
+        std::fs::read_dir(&inbox).unwrap().count(),
+        0,
+        "a part of the file is left"
+    );
+}
+
+#[test]
+fn the_demo_holds() {
+    let output = run(&["demo", "--once", "--file-mib", "2", "--pings", "50"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(said.contains("checks held"), "{said}");
+}
