@@ -77,7 +77,44 @@ pub enum ConfigError {
     NoCalls,
 }
 
+macro_rules! setters {
+    ($($(#[$doc:meta])* $name:ident: $type:ty,)+) => {
+        $(
+            $(#[$doc])*
+            pub fn $name(mut self, $name: $type) -> Self {
+                self.$name = $name;
+                self
+            }
+        )+
+    };
+}
+
 impl Config {
+    setters! {
+        /// Sets how often `keepAlive` is sent.
+        keep_alive: Duration,
+        /// Sets how long to wait for the service's greeting.
+        greeting_timeout: Duration,
+        /// Sets the first wait before a reconnect.
+        reconnect_base: Duration,
+        /// Sets the longest wait before a reconnect.
+        reconnect_max: Duration,
+        /// Sets how long a request may go unanswered.
+        request_timeout: Duration,
+        /// Sets how long a call may ring.
+        no_answer_timeout: Duration,
+        /// Sets how long the two engines may take to connect.
+        connect_timeout: Duration,
+        /// Sets how long a running call waits for a peer whose link was lost.
+        peer_gone_grace: Duration,
+        /// Sets how many calls there may be at a time.
+        max_calls: usize,
+        /// Sets what happens to a call that comes in during another one.
+        busy: BusyPolicy,
+        /// Sets the STUN and TURN servers for every call.
+        ice_servers: Vec<IceServer>,
+    }
+
     /// Checks that the values make sense together.
     ///
     /// # Errors

@@ -1,6 +1,10 @@
 //! A real service and sessions with it, for the tests of the facade.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file is a crate and uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file is a crate and uses its part"
+)]
 
 use std::{
     future::{Future, IntoFuture},

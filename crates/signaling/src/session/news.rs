@@ -1,0 +1,166 @@
+//! What happened outside, taken in: frames, the link, and time.
+
+use skapi_rtc_protocol::{NoticeCode, ServerFrame};
+
+use super::Session;
+use crate::{
+    CloseReason, Event, Instant, LinkLoss, Post, RequestError, group::Group, link::Lost,
+    requests::Purpose,
+};
+
+impl Session {
+    pub(super) fn on_frame(&mut self, now: Instant, frame: ServerFrame) {
+        if !self.out.link_is_up() {
+            return; // of a socket that is gone
+        }
+        if let ServerFrame::Ready(ready) = frame {
+            self.own = Some(ready);
+            if self.link.on_frame() {
+                self.on_greeted(now);
+            }
+            return;
+        }
+        if self.link.on_frame() {
+            self.on_greeted(now);
+        }
+        match frame {
+            ServerFrame::Message {
+                content,
+                user,
+                from,
+                group,
+            } => {
+                self.out.event(Event::Message {
+                    post: Post {
+                        content,
+                        user,
+                        from,
+                    },
+                    group,
+                });
+            }
+            ServerFrame::Private {
+                content,
+                user,
+                from,
+            } => {
+                self.out.event(Event::Private(Post {
+                    content,
+                    user,
+                    from,
+                }));
+            }
+            ServerFrame::Rtc {
+                content,
+                user,
+                from,
+            } => {
+                self.with_calls(now, |calls, ctx| {
+                    calls.on_rtc_frame(&content, user, from, ctx)
+                });
+            }
+            ServerFrame::Notice(notice) => {
+                let gone =
+                    (notice.code == NoticeCode::UserDisconnected).then(|| notice.from.clone());
+                self.out.event(Event::Notice(notice));
+                if let Some(peer) = gone {
+                    self.with_calls(now, |calls, ctx| calls.on_peer_disconnected(&peer, ctx));
+                }
+            }
+            ServerFrame::Done { reference } => self.on_answer(now, reference, Ok(())),
+            ServerFrame::Error {
+                text,
+                code,
+                reference: Some(reference),
+            } => {
+                self.on_answer(now, reference, Err(RequestError::Refused { text, code }));
+            }
+            ServerFrame::Error {
+                text,
+                code,
+                reference: None,
+            } => {
+                self.out.event(Event::ServiceError { text, code });
+            }
+            _ => {}
+        }
+    }
+
+    /// The service has greeted, or has shown that it does not.
+    fn on_greeted(&mut self, now: Instant) {
+        let again = self.link.came_again();
+        self.out.event(Event::Connected {
+            ready: self.own.clone(),
+            again,
+        });
+        self.with_group(now, Group::on_link_up);
+        self.with_calls(now, |calls, ctx| calls.on_link_up(ctx));
+        self.out.flush_backlog();
+    }
+
+    pub(super) fn on_link_down(&mut self, now: Instant, loss: LinkLoss) {
+        let lost = self
+            .link
+            .on_down(now, loss, &self.config, &mut self.out, &mut self.rng);
+        match lost {
+            Lost::Nothing => {}
+            Lost::Refused(reason) => self.end(now, CloseReason::Refused(reason)),
+            Lost::Retry { reason, retry_in } => {
+                self.own = None;
+                self.group.on_link_down();
+                self.out.event(Event::Disconnected { reason, retry_in });
+                self.settle_all(now, &RequestError::LinkLost);
+                self.with_calls(now, |calls, ctx| calls.on_link_down(ctx));
+            }
+        }
+    }
+
+    pub(super) fn on_timeout(&mut self, now: Instant) {
+        if self.link.on_timeout(now, &self.config, &mut self.out) {
+            self.on_greeted(now);
+        }
+        for purpose in self.requests.take_expired(now) {
+            self.settle(now, purpose, Err(RequestError::NoAnswer));
+        }
+        self.with_calls(now, |calls, ctx| calls.on_timeout(ctx));
+    }
+
+    fn on_answer(&mut self, now: Instant, reference: u32, result: Result<(), RequestError>) {
+        if let Some(purpose) = self.requests.take(reference) {
+            self.settle(now, purpose, result);
+        }
+    }
+
+    fn settle(&mut self, now: Instant, purpose: Purpose, result: Result<(), RequestError>) {
+        match purpose {
+            Purpose::Join(group, request) => {
+                self.group.on_answer(group, request, result, &mut self.out);
+            }
+            Purpose::Post(request) => self.out.event(Event::Request { request, result }),
+            Purpose::Reach(call) => {
+                self.with_calls(now, |calls, ctx| calls.on_reached(call, result, ctx));
+            }
+        }
+    }
+
+    fn settle_all(&mut self, now: Instant, error: &RequestError) {
+        for purpose in self.requests.take_all() {
+            self.settle(now, purpose, Err(error.clone()));
+        }
+    }
+
+    pub(super) fn end(&mut self, now: Instant, reason: CloseReason) {
+        if self.link.is_closed() && matches!(reason, CloseReason::Closed) {
+            return;
+        }
+        self.with_calls(now, |calls, ctx| calls.close(ctx));
+        self.settle_all(now, &RequestError::Closed);
+        self.group.close(&mut self.out);
+        if self.out.link_is_up() {
+            self.out.flush_backlog();
+        }
+        self.out.drop_backlog();
+        self.link.close(&mut self.out);
+        self.out.event(Event::Closed(reason));
+    }
+}

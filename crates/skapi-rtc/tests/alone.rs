@@ -1,0 +1,276 @@
+//! The facade without a network, a service or an engine: the other end of the socket is the test, the
+//! engine a mock.
+
+mod support;
+
+use std::{future::IntoFuture as _, sync::Arc};
+
+use skapi_rtc::{
+    Backend, CallError, CallOptions, ConnectOptions, ConnectionId, EndReason, Endpoint, Realtime,
+    RealtimeEvent, RealtimeEvents, Side, TokenError, TokenProvider, UserId,
+    backend::{BackendError, Capabilities, ConnectionState, PeerEvent, PeerHandle, mock, queue},
+    connect_realtime,
+    protocol::{
+        ClientFrame, IceCandidate, Json, Limits, Ready, RtcContent, RtcSignal, ServerFrame,
+        SessionDescription, decode_client, encode_server,
+    },
+    transport::memory::{self, MemoryService, MemorySocket},
+};
+use support::{next, soon};
+
+fn options(transport: memory::MemoryTransport) -> ConnectOptions {
+    let endpoint = Endpoint::new("http://memory").unwrap();
+    ConnectOptions::with_endpoint(endpoint, "token".to_owned()).transport(Arc::new(transport))
+}
+
+fn cid(text: &str) -> ConnectionId {
+    ConnectionId::new(text).unwrap()
+}
+
+fn user(text: &str) -> UserId {
+    UserId::new(text).unwrap()
+}
+
+fn greeting() -> ServerFrame {
+    ServerFrame::Ready(Ready::new(cid("own"), user("me")))
+}
+
+async fn say(socket: &MemorySocket, frame: &ServerFrame) {
+    socket.send(encode_server(frame)).await;
+}
+
+async fn hear(socket: &mut MemorySocket) -> ClientFrame {
+    let text = soon("a frame", socket.recv())
+        .await
+        .expect("the client has closed the socket");
+    decode_client(&text, &Limits::default()).unwrap()
+}
+
+/// The next frame that is no sign of life.
+async fn hear_news(socket: &mut MemorySocket) -> ClientFrame {
+    loop {
+        match hear(socket).await {
+            ClientFrame::KeepAlive => {}
+            frame => return frame,
+        }
+    }
+}
+
+/// Connects to a service that greets.
+async fn connected(
+    options: ConnectOptions,
+    service: &mut MemoryService,
+) -> (Realtime, RealtimeEvents, MemorySocket) {
+    let accepting = async {
+        let socket = service.accept().await.unwrap();
+        say(&socket, &greeting()).await;
+        socket
+    };
+    let (session, socket) = soon("the connection", async {
+        tokio::join!(connect_realtime(options), accepting)
+    })
+    .await;
+    let (realtime, events) = session.unwrap();
+    (realtime, events, socket)
+}
+
+#[tokio::test]
+async fn a_sign_of_life_comes_first_and_a_lost_socket_is_replaced_with_a_fresh_token() {
+    struct Counting(std::sync::atomic::AtomicU32);
+    #[async_trait::async_trait]
+    impl TokenProvider for Counting {
+        async fn token(&self) -> Result<String, TokenError> {
+            Ok(self
+                .0
+                .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+                .to_string())
+        }
+    }
+    let (transport, mut service) = memory::transport();
+    let endpoint = Endpoint::new("http://memory").unwrap();
+    let options =
+        ConnectOptions::with_endpoint(endpoint, Counting(0.into())).transport(Arc::new(transport));
+    let (realtime, mut events, mut socket) = connected(options, &mut service).await;
+    assert_eq!(socket.token, "0");
+    assert_eq!(hear(&mut socket).await, ClientFrame::KeepAlive);
+    assert_eq!(realtime.cid(), Some(cid("own")));
+
+    drop(socket);
+    next("the loss", &mut events, |event| match event {
+        RealtimeEvent::Disconnected { .. } => Some(()),
+        _ => None,
+    })
+    .await;
+    let again = soon("the reconnect", service.accept()).await.unwrap();
+    assert_eq!(again.token, "1");
+    say(&again, &greeting()).await;
+    next("the return", &mut events, |event| match event {
+        RealtimeEvent::Connected { again: true, .. } => Some(()),
+        _ => None,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_application_that_does_not_read_loses_posts_and_nothing_else() {
+    let (transport, mut service) = memory::transport();
+    let options = options(transport).event_capacity(2);
+    let (_realtime, mut events, socket) = connected(options, &mut service).await;
+    let post = |n: u32| ServerFrame::Private {
+        content: Json::from_serialize(&n).unwrap(),
+        user: user("u"),
+        from: cid("c"),
+    };
+    for n in 0..200 {
+        say(&socket, &post(n)).await;
+    }
+    let (mut got, mut lost) = (0, 0);
+    soon("all posts", async {
+        while got + lost < 200 {
+            match events.next().await.unwrap() {
+                RealtimeEvent::Private(_) => got += 1,
+                RealtimeEvent::Lagged(count) => lost += count,
+                _ => {}
+            }
+        }
+    })
+    .await;
+    assert_eq!(got + lost, 200);
+    assert!(lost > 0, "nothing was lost, so nothing was bounded");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_told_and_harms_nothing() {
+    let (transport, mut service) = memory::transport();
+    let (_realtime, mut events, socket) = connected(options(transport), &mut service).await;
+    socket.send("{broken").await;
+    let rtc = Json::new(r#"{"sdpoffer": 7}"#).unwrap();
+    say(
+        &socket,
+        &ServerFrame::Rtc {
+            content: rtc,
+            user: user("u"),
+            from: cid("c"),
+        },
+    )
+    .await;
+    let origins = [None, Some(cid("c"))];
+    for origin in origins {
+        let from = next("the complaint", &mut events, |event| match event {
+            RealtimeEvent::Unreadable { from, .. } => Some(from),
+            _ => None,
+        })
+        .await;
+        assert_eq!(from, origin);
+    }
+}
+
+#[tokio::test]
+async fn a_call_is_carried_out_step_by_step_on_any_engine() {
+    let (transport, mut service) = memory::transport();
+    let (peer_events, events_of_peer) = queue(16, usize::MAX);
+    let mut peer = mock::MockPeerConnection::new();
+    peer.expect_create_channel()
+        .once()
+        .withf(|label, _| label == "default")
+        .returning(|_, _| Ok(channel()));
+    peer.expect_make_offer()
+        .once()
+        .returning(|_| Ok(SessionDescription::offer("our offer")));
+    let answered = SessionDescription::answer("their answer");
+    let expected = answered.clone();
+    peer.expect_accept_answer()
+        .once()
+        .withf(move |a| *a == expected)
+        .returning(|_| Ok(()));
+    peer.expect_add_candidate()
+        .once()
+        .withf(|c| c.candidate == "theirs")
+        .returning(|_| Ok(()));
+    peer.expect_close().returning(|| ());
+    let handle = PeerHandle::new(Arc::new(peer), events_of_peer);
+    let mut backend = engine();
+    let handle = std::sync::Mutex::new(Some(handle));
+    backend
+        .expect_create_peer()
+        .once()
+        .returning(move |_| Ok(handle.lock().unwrap().take().unwrap()));
+
+    let options = options(transport).backend(Arc::new(backend) as Arc<dyn Backend>);
+    let (realtime, _events, mut socket) = connected(options, &mut service).await;
+    let outgoing = realtime
+        .connect_rtc(cid("peer"), CallOptions::default())
+        .await
+        .unwrap();
+    let ClientFrame::Rtc { to, content, .. } = hear_news(&mut socket).await else {
+        panic!()
+    };
+    assert_eq!(to, cid("peer"));
+    let offer = RtcContent::decode(&content).unwrap();
+    assert_eq!(
+        offer.signal,
+        RtcSignal::Offer(SessionDescription::offer("our offer"))
+    );
+
+    // Their candidate comes before their answer, and is held until that is in place.
+    let theirs = IceCandidate {
+        candidate: "theirs".into(),
+        ..IceCandidate::default()
+    };
+    for signal in [RtcSignal::Candidate(theirs), RtcSignal::Answer(answered)] {
+        let mut content = RtcContent::new(signal);
+        content.call = offer.call;
+        let frame = ServerFrame::Rtc {
+            content: content.encode(),
+            user: user("them"),
+            from: cid("peer"),
+        };
+        say(&socket, &frame).await;
+    }
+    peer_events
+        .try_send(PeerEvent::State(ConnectionState::Connected))
+        .unwrap();
+    let call = soon("the call", outgoing.into_future()).await.unwrap();
+    assert_eq!(call.user(), Some(user("them")));
+    let end = soon("the end", call.hangup()).await;
+    assert_eq!((end.reason, end.by), (EndReason::HungUp, Side::Local));
+    drop(peer_events);
+    soon("closing", realtime.close_realtime()).await;
+}
+
+#[tokio::test]
+async fn an_engine_that_refuses_ends_the_call_with_its_words() {
+    let (transport, mut service) = memory::transport();
+    let mut backend = engine();
+    backend
+        .expect_create_peer()
+        .returning(|_| Err(BackendError::Engine("no sockets left".to_owned())));
+    let options = options(transport).backend(Arc::new(backend) as Arc<dyn Backend>);
+    let (realtime, _events, _socket) = connected(options, &mut service).await;
+    let outgoing = realtime
+        .connect_rtc(cid("peer"), CallOptions::default())
+        .await
+        .unwrap();
+    let error = soon("the error", outgoing.into_future()).await.unwrap_err();
+    let CallError::Ended(end) = error else {
+        panic!("{error:?}")
+    };
+    assert!(end.to_string().contains("no sockets left"), "{end}");
+}
+
+fn engine() -> mock::MockBackend {
+    let mut backend = mock::MockBackend::new();
+    backend.expect_name().return_const("mock");
+    backend
+        .expect_capabilities()
+        .returning(Capabilities::default);
+    backend
+}
+
+fn channel() -> skapi_rtc::backend::ChannelHandle {
+    use skapi_rtc::backend::{ChannelEvents, ChannelHandle};
+    let mut channel = mock::MockDataChannel::new();
+    channel.expect_label().return_const("default".to_owned());
+    let (_, events) = queue(1, usize::MAX);
+    ChannelHandle::new(Arc::new(channel), ChannelEvents::new(events))
+}
