@@ -123,7 +123,7 @@ async fn a_bad_query_names_the_field() {
             "`condition`",
         ),
         (
-            r#"{"searchFor":"group","value":"a","condition":">","range":"b"}"#,
+            r#"{"searchFor":"group","value":"a","range":{}}"#,
             "INVALID_PARAMETER",
             "`range`",
         ),
