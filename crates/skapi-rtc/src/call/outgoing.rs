@@ -34,11 +34,11 @@ impl OutgoingCall {
         CallEvents::new(&self.lease.shared)
     }
 
-    /// Waits until it rings at the other side: true; false if it was answered or has ended without. Peers
-    /// that use Skapi's own client do not say that they ring. Cancel-safe.
+    /// Waits until it rings at the other side, and says whether it did: a call can end, or be answered by
+    /// a peer with Skapi's own client, which does not say that it rings, without. Cancel-safe.
     pub async fn ringing(&self) -> bool {
-        let reached = self.reached(|stage| *stage != Stage::Calling).await;
-        reached == Some(Stage::Ringing)
+        self.reached(|stage| *stage != Stage::Calling).await;
+        self.lease.shared.has_rung()
     }
 
     /// Waits until the other side has accepted, which is before the connection is up. Cancel-safe.

@@ -37,6 +37,7 @@ pub(crate) struct CallShared {
 #[derive(Debug, Default)]
 struct State {
     user: Option<UserId>,
+    has_rung: bool,
     options: CallOptions,
     connection: Option<Arc<dyn PeerConnection>>,
     unclaimed: Vec<ChannelHandle>,
@@ -72,6 +73,20 @@ impl CallShared {
         if user.is_some() {
             self.lock().user = user;
         }
+    }
+
+    /// Moves the call on.
+    pub(crate) fn set_stage(&self, stage: Stage) {
+        if stage == Stage::Ringing {
+            self.lock().has_rung = true;
+        }
+        self.stage.send_replace(stage);
+    }
+
+    /// Whether the other side has said that it rings. The stage alone does not tell: it may have moved on
+    /// before anybody looked.
+    pub(crate) fn has_rung(&self) -> bool {
+        self.lock().has_rung
     }
 
     pub(crate) fn options(&self) -> CallOptions {

@@ -56,7 +56,7 @@ impl CallSlots {
         };
         slot.shared.set_user(user);
         let ended = matches!(stage, Stage::Ended(_));
-        slot.shared.stage.send_replace(stage);
+        slot.shared.set_stage(stage);
         if ended {
             self.slots.remove(&call);
         }
