@@ -53,7 +53,11 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            shell::complain(&format!("error: {error:#}"));
+            // With a context around it, there is more to tell.
+            let told = error.chain().len() == 1 && error.is::<tests_command::Reported>();
+            if !told {
+                shell::complain(&format!("error: {error:#}"));
+            }
             ExitCode::FAILURE
         }
     }

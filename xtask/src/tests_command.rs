@@ -68,6 +68,9 @@ pub(crate) fn test(options: &Options) -> Result<()> {
         }
         tally.passed += part.passed;
         tally.failed += part.failed;
+        if !broken.is_empty() {
+            break;
+        }
     }
     // What nextest counts as skipped is also what a filter left out, so the ignored ones are asked for.
     if with_nextest && broken.is_empty() {
@@ -81,12 +84,24 @@ pub(crate) fn test(options: &Options) -> Result<()> {
     for skip in &skipped {
         complain(&format!("skipped: {skip}"));
     }
-    let verdict = verdict(&tally, &broken, options);
+    let verdict = verdict(&tally, &broken, options).map_err(|error| Reported(error.to_string()));
     if let Err(error) = &verdict {
         complain(&format!("error: {error}"));
     }
     say(&tally.to_string());
-    verdict
+    Ok(verdict?)
+}
+
+/// An error that has been printed: nothing must follow the last line.
+#[derive(Debug)]
+pub(crate) struct Reported(String);
+
+impl std::error::Error for Reported {}
+
+impl std::fmt::Display for Reported {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 fn verdict(tally: &Tally, broken: &[&str], options: &Options) -> Result<()> {
