@@ -20,6 +20,7 @@ mod peer;
 mod pulse;
 mod runtime;
 mod shared;
+mod stream_ids;
 
 pub use backend::WebRtcBackend;
 pub use config::{Config, ConfigError, MAX_MESSAGE_SIZE};

@@ -24,16 +24,16 @@ use skapi_rtc_backend::{ChannelError, ChannelState, Message};
 use tokio::{
     runtime::Handle,
     sync::{Semaphore, TryAcquireError},
+    task::JoinHandle,
 };
-use tracing::debug;
 use webrtc::data_channel::{DataChannel as EngineChannel, DataChannelEvent, RTCDataChannelState};
 
 use crate::{
     account::Account,
-    convert,
     handover::Handover,
     ledger::{Balance, Ledger},
     shared::Shared,
+    stream_ids::{StreamIds, close_engine},
 };
 
 /// What a message costs beside its bytes: the engine's bookkeeping for it. It keeps a flood of empty
@@ -47,6 +47,8 @@ pub(crate) struct EngineEnd {
     /// forgets the channel when it goes.
     twin: Option<Arc<dyn EngineChannel>>,
     is_open: bool,
+    /// Where the stream id is looked after, of a channel that we announce.
+    ids: Option<Arc<StreamIds>>,
 }
 
 impl EngineEnd {
@@ -56,6 +58,7 @@ impl EngineEnd {
             channel,
             twin: None,
             is_open: false,
+            ids: None,
         }
     }
 
@@ -63,12 +66,14 @@ impl EngineEnd {
     pub(crate) async fn made(
         channel: Arc<dyn EngineChannel>,
         twin: Option<Arc<dyn EngineChannel>>,
+        ids: Option<Arc<StreamIds>>,
     ) -> Self {
         let is_open = matches!(channel.ready_state().await, Ok(RTCDataChannelState::Open));
         Self {
             channel,
             twin,
             is_open,
+            ids,
         }
     }
 }
@@ -77,6 +82,7 @@ pub(crate) struct Outgoing {
     engine: Arc<dyn EngineChannel>,
     twin: Option<Arc<dyn EngineChannel>>,
     born_open: bool,
+    ids: Option<Arc<StreamIds>>,
     ledger: Arc<Ledger>,
     handle: Handle,
     /// The send buffer's size, in bytes of cost.
@@ -112,6 +118,7 @@ impl Outgoing {
             engine: end.channel,
             twin: end.twin,
             born_open: end.is_open,
+            ids: end.ids,
             ledger: shared.ledger.clone(),
             handle: shared.runtime.clone(),
             capacity,
@@ -260,12 +267,16 @@ impl Outgoing {
             (before, !state.in_ledger)
         };
         self.room.close();
-        if now {
-            close_engine(&*self.engine).await;
-        }
         if before == ChannelState::Connecting {
             // The engine is silent about channels that are closed before they open.
             self.set_closed();
+        }
+        if now {
+            let closing = self.start_closing_engine();
+            if before == ChannelState::Open {
+                // An error means that the runtime ended.
+                let _ = closing.await;
+            }
         }
     }
 
@@ -326,11 +337,20 @@ impl Outgoing {
             self.reader.wake();
         }
         if close {
-            let engine = self.engine.clone();
-            self.handle
-                .spawn(async move { close_engine(&*engine).await });
+            self.start_closing_engine();
         }
         account
+    }
+
+    /// In the background, because a cancelled `close` must not stop half way.
+    fn start_closing_engine(&self) -> JoinHandle<()> {
+        let (engine, ids) = (self.engine.clone(), self.ids.clone());
+        self.handle.spawn(async move {
+            match ids {
+                Some(ids) => ids.close(&engine).await,
+                None => close_engine(&*engine).await,
+            }
+        })
     }
 
     fn check_open(&self) -> Result<(), ChannelError> {
@@ -392,14 +412,6 @@ impl Outgoing {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-async fn close_engine(engine: &dyn EngineChannel) {
-    if let Err(error) = engine.close().await
-        && !convert::means_closed(&error)
-    {
-        debug!(%error, "the engine did not close a data channel in order");
     }
 }
 

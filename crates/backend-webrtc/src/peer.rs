@@ -26,6 +26,7 @@ use crate::{
     convert,
     outgoing::{EngineEnd, Outgoing},
     shared::Shared,
+    stream_ids::StreamIds,
 };
 
 /// Remote candidates that may wait for the remote description.
@@ -34,6 +35,7 @@ const MAX_EARLY_CANDIDATES: usize = 256;
 pub(crate) struct Peer {
     engine: Arc<dyn EnginePeer>,
     shared: Arc<Shared>,
+    ids: Arc<StreamIds>,
     negotiation: Mutex<Negotiation>,
     /// Says when the connection is closed, once closing has begun.
     closed: OnceLock<watch::Receiver<bool>>,
@@ -60,6 +62,7 @@ impl Peer {
     pub(crate) fn new(engine: Arc<dyn EnginePeer>, shared: Arc<Shared>) -> Self {
         Self {
             engine,
+            ids: Arc::new(StreamIds::new(shared.clone())),
             shared,
             negotiation: Mutex::default(),
             closed: OnceLock::new(),
@@ -265,6 +268,7 @@ impl PeerConnection for Peer {
         init: ChannelInit,
     ) -> Result<ChannelHandle, ChannelError> {
         init.validate(label)?;
+        let mut ids = self.ids.ready(&self.engine).await?;
         let mut negotiation = self.negotiation.lock().await;
         if self.shared.is_closing() {
             return Err(ChannelError::Closed);
@@ -289,11 +293,16 @@ impl PeerConnection for Peer {
             error => ChannelError::Engine(error.to_string()),
         })?;
         let agreed = init.negotiated;
+        if agreed.is_none() {
+            ids.made(&made);
+        }
+        drop(ids);
+        let keeper = agreed.is_none().then(|| self.ids.clone());
         let parameters = ChannelParameters {
             label: label.to_owned(),
             init,
         };
-        let outgoing = Outgoing::new(EngineEnd::made(made, twin).await, &self.shared);
+        let outgoing = Outgoing::new(EngineEnd::made(made, twin, keeper).await, &self.shared);
         if let Some(id) = agreed {
             negotiation.agreed.insert(id, Arc::downgrade(&outgoing));
         }

@@ -14,17 +14,21 @@
 use std::{
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use futures_util::task::AtomicWaker;
+use tokio::sync::Notify;
 
 /// In a hurry the driver looks around at least this often, should a wake-up get lost on a path that the
 /// extra rounds do not cover.
 const BACKSTOP: Duration = Duration::from_millis(20);
+
+/// How long the driver may take for one round.
+const ROUND: Duration = Duration::from_millis(500);
 
 /// How long a connection is hurried that is being made, at most: no longer for a peer that does not
 /// answer, as it costs CPU time.
@@ -50,6 +54,9 @@ pub(crate) struct Pulse {
     leap_due: AtomicBool,
     leaps_left: AtomicU8,
     driver: AtomicWaker,
+    /// How many [silences](Silence) there are.
+    silences: AtomicUsize,
+    round: Notify,
     hurry_until: Mutex<Instant>,
 }
 
@@ -63,6 +70,8 @@ impl Pulse {
             leap_due: AtomicBool::new(false),
             leaps_left: AtomicU8::new(0),
             driver: AtomicWaker::new(),
+            silences: AtomicUsize::new(0),
+            round: Notify::new(),
             hurry_until: Mutex::new(Instant::now()),
         }
     }
@@ -98,6 +107,26 @@ impl Pulse {
     pub(crate) fn nudge(&self) {
         self.nudged.store(true, Ordering::Release);
         self.driver.wake();
+    }
+
+    /// Keeps the driver from receiving anything. Returns once it has dealt with all that it had, or
+    /// after a while, should it hang. Only for moments: meanwhile it looks again and again.
+    pub(crate) async fn silence(&self) -> Silence<'_> {
+        self.silences.fetch_add(1, Ordering::AcqRel);
+        let silence = Silence(self);
+        let round = self.round.notified();
+        self.nudge();
+        let _ = tokio::time::timeout(ROUND, round).await;
+        silence
+    }
+
+    pub(crate) fn is_silent(&self) -> bool {
+        self.silences.load(Ordering::Acquire) > 0
+    }
+
+    /// The driver has dealt with everything that it received.
+    pub(crate) fn round_done(&self) {
+        self.round.notify_waiters();
     }
 
     /// The driver, which calls this itself, has received something; the next sleep is skipped.
@@ -163,5 +192,15 @@ impl Pulse {
         self.hurry_until
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nothing comes in from the network while this lives.
+#[derive(Debug)]
+pub(crate) struct Silence<'a>(&'a Pulse);
+
+impl Drop for Silence<'_> {
+    fn drop(&mut self) {
+        self.0.silences.fetch_sub(1, Ordering::AcqRel);
     }
 }

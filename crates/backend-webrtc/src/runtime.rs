@@ -123,6 +123,7 @@ impl Runtime for EngineRuntime {
         if POLLING.get() != driver_id(&self.pulse) {
             return TokioRuntime.sleep(duration);
         }
+        self.pulse.round_done();
         // The driver sleeps once a round, after it has applied what came in: the moment to settle
         // accounts.
         let mut duration = self.pulse.allow(duration);
@@ -231,6 +232,10 @@ impl AsyncUdpSocket for Socket {
         buffers: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
+        if self.pulse.is_silent() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let received = ready!(self.inner.poll_recv(cx, buffers, meta));
         if self.pulse.is_hurrying()
             && let Ok(count) = received

@@ -133,6 +133,12 @@ impl Shared {
         }
     }
 
+    /// Whether there has been a connection, and the engine still runs.
+    pub(crate) fn was_connected(&self) -> bool {
+        use ConnectionState::{Connected, Disconnected, Failed};
+        matches!(self.state().connection, Connected | Disconnected | Failed)
+    }
+
     /// Hurries the driver through a step of a negotiation.
     pub(crate) fn hurry(&self, restarts_ice: bool) {
         match self.state().connection {

@@ -23,6 +23,7 @@ mod leaks;
 mod messages;
 mod negotiation;
 mod platform;
+mod reuse;
 mod rig;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
@@ -329,6 +330,16 @@ macro_rules! __conformance_checks {
                 twice_and_at_once,
                 nothing_works_afterwards,
                 in_the_middle_of_the_set_up,
+            }
+            reuse {
+                after_its_opener_closed_the_last,
+                after_the_other_side_closed_the_last,
+                after_both_sides_closed_the_last_at_once,
+                with_the_sides_taking_turns,
+                at_once_after_a_close,
+                while_the_last_is_unread,
+                beside_channels_that_stay,
+                after_one_that_hardly_opened,
             }
             leaks {
                 no_task_is_left_after_close,
