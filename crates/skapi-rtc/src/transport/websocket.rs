@@ -85,9 +85,10 @@ impl WebSocketTransport {
 impl Transport for WebSocketTransport {
     async fn open(&self, endpoint: &Endpoint, token: &str) -> Result<Socket, OpenError> {
         let url = endpoint.socket(token);
-        let connector = match url.scheme() {
-            "wss" => Connector::Rustls(self.tls()),
-            _ => Connector::Plain,
+        let connector = if url.starts_with("wss:") {
+            Connector::Rustls(self.tls())
+        } else {
+            Connector::Plain
         };
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
@@ -97,8 +98,7 @@ impl Transport for WebSocketTransport {
             .max_frame_size(Some(MAX_FRAME));
         let nodelay = true;
         let opened =
-            connect_async_tls_with_config(url.as_str(), Some(config), nodelay, Some(connector))
-                .await;
+            connect_async_tls_with_config(url, Some(config), nodelay, Some(connector)).await;
         let (stream, _) = opened.map_err(|error| open_error(error, endpoint.address()))?;
         let (sink, stream) = stream.split();
         Ok(Socket::new(Sink(sink), Source(stream)))
