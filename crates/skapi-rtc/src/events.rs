@@ -125,9 +125,16 @@ impl EventPort {
         }
     }
 
-    /// Whether events wait for room: then nothing more should be read from the service.
-    pub(crate) fn is_congested(&self) -> bool {
+    /// Whether events wait for room.
+    pub(crate) fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
+    }
+
+    /// Whether events wait that must not be lost: then nothing more should be read from the service. The
+    /// mere count of dropped ones holds nobody back, or answers to our own requests would not come through.
+    pub(crate) fn is_congested(&self) -> bool {
+        let dropped = |event: &RealtimeEvent| matches!(event, RealtimeEvent::Lagged(_));
+        !self.waiting.iter().all(dropped)
     }
 
     /// Whether nobody reads any more.
@@ -149,7 +156,7 @@ impl EventPort {
     }
 
     fn try_deliver(&mut self, event: RealtimeEvent) -> Result<(), RealtimeEvent> {
-        if self.is_congested() {
+        if self.is_waiting() {
             return Err(event);
         }
         match self.sender.try_send(event) {
@@ -178,6 +185,7 @@ mod tests {
         port.data(error("first"));
         port.data(error("dropped"));
         port.data(error("dropped"));
+        assert!(port.is_waiting() && !port.is_congested());
         port.control(error("kept"));
         port.data(error("dropped"));
         assert!(port.is_congested());

@@ -15,7 +15,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     AskError, ConnectError, ConnectOptions, OutgoingCall, PostError, QueryError, RealtimeEvents,
-    call::Lease,
     driver::{Command, Driver, DriverInput, Parts},
     events::EventPort,
     options::CallOptions,
@@ -28,6 +27,8 @@ use crate::{
 const MAX_INPUTS: usize = 1024;
 /// Entries that [`Realtime::realtime_users`] and [`Realtime::realtime_groups`] gather at most.
 const MAX_LISTED: usize = 100_000;
+/// Pages that they ask for at most, since pages can be empty.
+const MAX_PAGES: usize = 10_000;
 
 /// Connects to a realtime service: `skapi.connectRealtime`. Gives the session and its events.
 ///
@@ -188,7 +189,8 @@ impl Realtime {
         }
     }
 
-    /// Everybody in a group: `skapi.getRealtimeUsers({group})`, all pages of it.
+    /// Everybody in a group: `skapi.getRealtimeUsers({group})`, all pages of it, but no further than
+    /// 100,000 entries; [`realtime_users_page`](Self::realtime_users_page) has no such end.
     ///
     /// # Errors
     /// When the service cannot be reached or refuses.
@@ -214,7 +216,8 @@ impl Realtime {
         self.page(GroupQuery::Users(query)).await
     }
 
-    /// All groups: `skapi.getRealtimeGroups()`, all pages of it.
+    /// All groups: `skapi.getRealtimeGroups()`, all pages of it, but no further than 100,000 entries;
+    /// [`realtime_groups_page`](Self::realtime_groups_page) has no such end.
     ///
     /// # Errors
     /// When the service cannot be reached or refuses.
@@ -254,8 +257,8 @@ impl Realtime {
         handle
             .send_waiting(Command::Place { to, options, done })
             .await;
-        let shared = placed.await.unwrap_or(Err(PlaceError::Closed))?;
-        Ok(OutgoingCall::new(Lease::new(shared, handle.clone())))
+        let lease = placed.await.unwrap_or(Err(PlaceError::Closed))?;
+        Ok(OutgoingCall::new(lease))
     }
 
     /// Hangs up every call and closes the session: `skapi.closeRealtime()`. Returns when sockets and
@@ -286,11 +289,11 @@ impl Realtime {
     ) -> Result<Vec<T>, AskError> {
         let mut list = Vec::new();
         let mut page = PageRequest::default();
-        while list.len() < MAX_LISTED {
+        for _ in 0..MAX_PAGES {
             let answer: Page<T> = self.page(query(page)).await?;
             list.extend(answer.list);
             match answer.start_key {
-                StartKey::Next(key) if !answer.end_of_list => {
+                StartKey::Next(key) if !answer.end_of_list && list.len() < MAX_LISTED => {
                     page = PageRequest {
                         start_key: Some(key),
                         ..PageRequest::default()
@@ -307,7 +310,7 @@ impl Realtime {
         query: GroupQuery,
     ) -> Result<Page<T>, AskError> {
         let inner = &self.inner;
-        let token = inner.tokens.0.token().await?;
+        let token = inner.tokens.get().await?;
         let body = query.encode(&inner.service, &inner.owner);
         let answer = inner
             .transport

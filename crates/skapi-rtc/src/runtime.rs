@@ -29,10 +29,11 @@ impl Clock {
         Instant::from_origin(self.0.elapsed())
     }
 
-    /// Waits until a moment; for ever if there is none.
+    /// Waits until a moment; for ever if there is none, or none that the clock can show, as after a time
+    /// out of [`Duration::MAX`].
     pub(crate) async fn sleep_until(self, moment: Option<Instant>) {
-        match moment {
-            Some(moment) => time::sleep_until(self.0 + moment.since_origin()).await,
+        match moment.and_then(|moment| self.0.checked_add(moment.since_origin())) {
+            Some(moment) => time::sleep_until(moment).await,
             None => std::future::pending().await,
         }
     }
@@ -55,5 +56,18 @@ impl Ticker {
 
     pub(crate) async fn tick(&mut self) {
         self.0.tick().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_moment_beyond_the_clock_never_comes() {
+        let clock = Clock::start();
+        let never = clock.now() + Duration::MAX;
+        let came = within(Duration::from_millis(10), clock.sleep_until(Some(never))).await;
+        assert_eq!(came, None);
     }
 }

@@ -3,76 +3,24 @@
 
 mod support;
 
-use std::{future::IntoFuture as _, sync::Arc};
+use std::{future::IntoFuture as _, sync::Arc, time::Duration};
 
 use skapi_rtc::{
-    Backend, CallError, CallOptions, ConnectOptions, ConnectionId, EndReason, Endpoint, Realtime,
-    RealtimeEvent, RealtimeEvents, Side, TokenError, TokenProvider, UserId,
-    backend::{BackendError, Capabilities, ConnectionState, PeerEvent, PeerHandle, mock, queue},
-    connect_realtime,
-    protocol::{
-        ClientFrame, IceCandidate, Json, Limits, Ready, RtcContent, RtcSignal, ServerFrame,
-        SessionDescription, decode_client, encode_server,
+    Backend, CallError, CallOptions, ConnectOptions, EndReason, Endpoint, RealtimeEvent, Side,
+    TokenError, TokenProvider,
+    backend::{
+        BackendError, Capabilities, ChannelEvent, ChannelEvents, ChannelHandle, ConnectionState,
+        EventSender, PeerEvent, PeerHandle, mock, queue,
     },
-    transport::memory::{self, MemoryService, MemorySocket},
+    protocol::{
+        ClientFrame, IceCandidate, Json, RtcContent, RtcSignal, ServerFrame, SessionDescription,
+    },
+    transport::memory,
 };
-use support::{next, soon};
-
-fn options(transport: memory::MemoryTransport) -> ConnectOptions {
-    let endpoint = Endpoint::new("http://memory").unwrap();
-    ConnectOptions::with_endpoint(endpoint, "token".to_owned()).transport(Arc::new(transport))
-}
-
-fn cid(text: &str) -> ConnectionId {
-    ConnectionId::new(text).unwrap()
-}
-
-fn user(text: &str) -> UserId {
-    UserId::new(text).unwrap()
-}
-
-fn greeting() -> ServerFrame {
-    ServerFrame::Ready(Ready::new(cid("own"), user("me")))
-}
-
-async fn say(socket: &MemorySocket, frame: &ServerFrame) {
-    socket.send(encode_server(frame)).await;
-}
-
-async fn hear(socket: &mut MemorySocket) -> ClientFrame {
-    let text = soon("a frame", socket.recv())
-        .await
-        .expect("the client has closed the socket");
-    decode_client(&text, &Limits::default()).unwrap()
-}
-
-/// The next frame that is no sign of life.
-async fn hear_news(socket: &mut MemorySocket) -> ClientFrame {
-    loop {
-        match hear(socket).await {
-            ClientFrame::KeepAlive => {}
-            frame => return frame,
-        }
-    }
-}
-
-/// Connects to a service that greets.
-async fn connected(
-    options: ConnectOptions,
-    service: &mut MemoryService,
-) -> (Realtime, RealtimeEvents, MemorySocket) {
-    let accepting = async {
-        let socket = service.accept().await.unwrap();
-        say(&socket, &greeting()).await;
-        socket
-    };
-    let (session, socket) = soon("the connection", async {
-        tokio::join!(connect_realtime(options), accepting)
-    })
-    .await;
-    let (realtime, events) = session.unwrap();
-    (realtime, events, socket)
-}
+use support::{
+    memory::{cid, connected, greeting, hear, hear_news, options, say, user},
+    next, soon,
+};
 
 #[tokio::test]
 async fn a_sign_of_life_comes_first_and_a_lost_socket_is_replaced_with_a_fresh_token() {
@@ -169,11 +117,12 @@ async fn what_cannot_be_read_is_told_and_harms_nothing() {
 async fn a_call_is_carried_out_step_by_step_on_any_engine() {
     let (transport, mut service) = memory::transport();
     let (peer_events, events_of_peer) = queue(16, usize::MAX);
+    let (channel, channel_events) = channel();
     let mut peer = mock::MockPeerConnection::new();
     peer.expect_create_channel()
         .once()
         .withf(|label, _| label == "default")
-        .returning(|_, _| Ok(channel()));
+        .return_once(|_, _| Ok(channel));
     peer.expect_make_offer()
         .once()
         .returning(|_| Ok(SessionDescription::offer("our offer")));
@@ -232,6 +181,11 @@ async fn a_call_is_carried_out_step_by_step_on_any_engine() {
         .unwrap();
     let call = soon("the call", outgoing.into_future()).await.unwrap();
     assert_eq!(call.user(), Some(user("them")));
+    // Whoever stops waiting for a channel leaves it for the next one.
+    let waiting = tokio::time::timeout(Duration::from_millis(20), call.channel("default"));
+    assert!(waiting.await.is_err(), "nothing has opened the channel");
+    channel_events.try_send(ChannelEvent::Open).unwrap();
+    soon("the channel", call.channel("default")).await.unwrap();
     let end = soon("the end", call.hangup()).await;
     assert_eq!((end.reason, end.by), (EndReason::HungUp, Side::Local));
     drop(peer_events);
@@ -267,10 +221,10 @@ fn engine() -> mock::MockBackend {
     backend
 }
 
-fn channel() -> skapi_rtc::backend::ChannelHandle {
-    use skapi_rtc::backend::{ChannelEvents, ChannelHandle};
+fn channel() -> (ChannelHandle, EventSender<ChannelEvent>) {
     let mut channel = mock::MockDataChannel::new();
     channel.expect_label().return_const("default".to_owned());
-    let (_, events) = queue(1, usize::MAX);
-    ChannelHandle::new(Arc::new(channel), ChannelEvents::new(events))
+    let (sender, events) = queue(1, usize::MAX);
+    let handle = ChannelHandle::new(Arc::new(channel), ChannelEvents::new(events));
+    (handle, sender)
 }

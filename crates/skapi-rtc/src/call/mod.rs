@@ -6,7 +6,7 @@ mod shared;
 
 use std::sync::Arc;
 
-use skapi_rtc_backend::{CandidatePair, ConnectionState, PeerStats};
+use skapi_rtc_backend::{CandidatePair, ChannelError, ConnectionState, PeerStats};
 use skapi_rtc_protocol::{ConnectionId, UserId};
 use skapi_rtc_signaling::CallEnd;
 use tokio::sync::watch;
@@ -58,23 +58,23 @@ impl Call {
     }
 
     /// The data channel with this label, once it is open, whoever opened it. Each channel is given out
-    /// once.
+    /// once. Cancel-safe.
     ///
     /// # Errors
     /// When the call ends before there is such a channel.
     pub async fn channel(&self, label: &str) -> Result<Channel, CallError> {
         match self.shared().claim_channel(Some(label)).await {
-            Some(channel) => self.opened(channel).await,
+            Some(claim) => claim.opened().await.map_err(|error| self.why(error)),
             None => Err(self.over()),
         }
     }
 
     /// The next data channel that nobody has asked for by its label, once it is open; `None` when the
-    /// call is over.
+    /// call is over. Cancel-safe.
     pub async fn next_channel(&self) -> Option<Channel> {
         loop {
-            let channel = self.shared().claim_channel(None).await?;
-            if let Ok(channel) = self.opened(channel).await {
+            let claim = self.shared().claim_channel(None).await?;
+            if let Ok(channel) = claim.opened().await {
                 return Some(channel);
             }
         }
@@ -93,7 +93,9 @@ impl Call {
         let handle = connection
             .create_channel(&options.label, options.init)
             .await?;
-        self.opened(Channel::new(handle)).await
+        let mut channel = Channel::new(handle);
+        channel.opened().await.map_err(|error| self.why(error))?;
+        Ok(channel)
     }
 
     /// What happens to the call from now on. Several may listen; one that does not read misses
@@ -132,15 +134,12 @@ impl Call {
         self.ended().await
     }
 
-    async fn opened(&self, mut channel: Channel) -> Result<Channel, CallError> {
-        channel
-            .opened()
-            .await
-            .map_err(|error| match &*self.shared().stage.borrow() {
-                Stage::Ended(end) => CallError::Ended(end.clone()),
-                _ => error.into(),
-            })?;
-        Ok(channel)
+    /// Why a channel does not open: the end of the call says more than the channel does.
+    fn why(&self, error: ChannelError) -> CallError {
+        match &*self.shared().stage.borrow() {
+            Stage::Ended(end) => CallError::Ended(end.clone()),
+            _ => error.into(),
+        }
     }
 
     fn over(&self) -> CallError {
@@ -163,11 +162,14 @@ pub struct CallEvents {
 
 impl CallEvents {
     fn new(shared: &CallShared) -> Self {
+        let stage = shared.stage.subscribe();
+        // An interruption counts as told, so that its end is news.
+        let last = Some(stage.borrow().clone()).filter(|stage| *stage == Stage::Interrupted);
         Self {
-            stage: shared.stage.subscribe(),
+            stage,
             transport: shared.transport.subscribe(),
             pair: shared.pair.subscribe(),
-            last: None,
+            last,
         }
     }
 

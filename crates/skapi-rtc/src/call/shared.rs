@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use skapi_rtc_backend::{CandidatePair, ChannelHandle, ConnectionState, PeerConnection};
+use skapi_rtc_backend::{
+    CandidatePair, ChannelError, ChannelHandle, ConnectionState, PeerConnection,
+};
 use skapi_rtc_protocol::{ConnectionId, UserId};
 use skapi_rtc_signaling::{CallEnd, CallId};
 use tokio::sync::{Notify, watch};
@@ -40,7 +42,7 @@ struct State {
     has_rung: bool,
     options: CallOptions,
     connection: Option<Arc<dyn PeerConnection>>,
-    unclaimed: Vec<ChannelHandle>,
+    unclaimed: Vec<Channel>,
 }
 
 impl CallShared {
@@ -125,22 +127,25 @@ impl CallShared {
             if state.unclaimed.len() >= MAX_UNCLAIMED {
                 return Err(channel);
             }
-            state.unclaimed.push(channel);
+            state.unclaimed.push(Channel::new(channel));
         }
         self.channels_changed.notify_waiters();
         Ok(())
     }
 
     /// Waits for a channel with this label, or for any; `None` when the call is over.
-    pub(crate) async fn claim_channel(&self, label: Option<&str>) -> Option<Channel> {
+    pub(crate) async fn claim_channel(&self, label: Option<&str>) -> Option<Claim<'_>> {
         let mut stage = self.stage.subscribe();
         loop {
             // Registered before the look, so that a channel that comes between is not missed.
             let changed = self.channels_changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if let Some(handle) = self.take_channel(label) {
-                return Some(Channel::new(handle));
+            if let Some(channel) = self.take_channel(label) {
+                return Some(Claim {
+                    shared: self,
+                    channel: Some(channel),
+                });
             }
             tokio::select! {
                 () = changed => {}
@@ -152,16 +157,44 @@ impl CallShared {
         }
     }
 
-    fn take_channel(&self, label: Option<&str>) -> Option<ChannelHandle> {
+    fn take_channel(&self, label: Option<&str>) -> Option<Channel> {
         let mut state = self.lock();
         let at = state
             .unclaimed
             .iter()
-            .position(|handle| label.is_none_or(|label| handle.channel.label() == label))?;
+            .position(|channel| label.is_none_or(|label| channel.label() == label))?;
         Some(state.unclaimed.remove(at))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A channel that was asked for and is not open yet. Whoever stops waiting for it leaves it for the next
+/// one who asks.
+pub(crate) struct Claim<'a> {
+    shared: &'a CallShared,
+    channel: Option<Channel>,
+}
+
+impl Claim<'_> {
+    /// Waits until the channel is open.
+    pub(crate) async fn opened(mut self) -> Result<Channel, ChannelError> {
+        let opened = match &mut self.channel {
+            Some(channel) => channel.opened().await,
+            None => Err(ChannelError::Closed),
+        };
+        let channel = self.channel.take();
+        opened.and(channel.ok_or(ChannelError::Closed))
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if let Some(channel) = self.channel.take() {
+            self.shared.lock().unclaimed.insert(0, channel);
+            self.shared.channels_changed.notify_waiters();
+        }
     }
 }

@@ -6,7 +6,7 @@ use skapi_rtc_protocol::{ConnectionId, GroupName, Json, UserId};
 use skapi_rtc_signaling::{CallId, EndReason, Generation, OpId, PlaceError, RtcEvent, RtcOutcome};
 use tokio::sync::oneshot;
 
-use crate::{PostError, call::CallShared, options::CallOptions};
+use crate::{PostError, call::Lease, options::CallOptions};
 
 /// What reaches the driver.
 #[derive(Debug)]
@@ -60,4 +60,5 @@ pub(crate) enum Command {
 }
 
 pub(crate) type Reply<E> = oneshot::Sender<Result<(), E>>;
-pub(crate) type Placed = Result<Arc<CallShared>, PlaceError>;
+/// A lease, so that a call which nobody picks up is hung up.
+pub(crate) type Placed = Result<Arc<Lease>, PlaceError>;

@@ -6,24 +6,21 @@
 
 mod engine;
 mod input;
+mod news;
 mod slots;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use skapi_rtc_protocol::{ClientFrame, Ready};
-use skapi_rtc_signaling::{
-    CallEvent, CallId, CloseReason, Event, Input, LinkLoss, Output, PlaceOptions, RequestId,
-    Session,
-};
+use skapi_rtc_signaling::{Input, LinkLoss, Output, PlaceOptions, RequestId, Session};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use self::input::{Command, DriverInput, Reply};
 use self::{engine::Engines, slots::CallSlots};
 use crate::{
-    ConnectError, Endpoint, IncomingCall, PostError, RealtimeEvent,
-    call::{CallShared, Lease, Stage},
+    ConnectError, Endpoint, PostError, RealtimeEvent, SocketError,
+    call::{CallShared, Lease},
     events::EventPort,
-    options::CallOptions,
     realtime::WeakHandle,
     runtime::{self, Clock},
     token::Tokens,
@@ -121,12 +118,12 @@ impl Driver {
         while !self.finished {
             let deadline = self.session.next_deadline();
             let clock = self.clock;
-            let congested = self.events.is_congested();
+            let (waiting, congested) = (self.events.is_waiting(), self.events.is_congested());
             tokio::select! {
                 Some(input) = self.inputs.recv() => self.on_input(input),
                 event = next_link_event(&mut self.link), if !congested => self.on_link(event),
                 () = clock.sleep_until(deadline) => self.handle(Input::Timeout),
-                () = self.events.relieve(), if congested => {}
+                () = self.events.relieve(), if waiting => {}
             }
         }
         self.wind_down().await;
@@ -148,10 +145,13 @@ impl Driver {
         if runtime::within(CLOSE_TIMEOUT, ended).await.is_none() {
             tracing::warn!("some tasks of a closed session have not ended in time");
         }
-        runtime::within(CLOSE_TIMEOUT, self.events.relieve()).await;
+        // Whatever is still asked is answered by being dropped.
+        drop(self.inputs);
         for done in self.closing {
             let _ = done.send(());
         }
+        // The last event waits for the application as long as that holds the stream.
+        self.events.relieve().await;
     }
 
     fn on_input(&mut self, input: DriverInput) {
@@ -194,15 +194,16 @@ impl Driver {
             Command::Place { to, options, done } => {
                 let mut place = PlaceOptions::default();
                 place.no_answer_timeout = options.no_answer_timeout;
+                let Some(handle) = self.handle.upgrade() else {
+                    return; // whoever asked is gone, and the session is about to close
+                };
                 let placed = self.session.place_call(now, to.clone(), place).map(|id| {
                     let shared = Arc::new(CallShared::new(id, to, None, options));
                     self.calls.insert(shared.clone());
-                    shared
+                    Lease::new(shared, handle)
                 });
-                if let Err(Ok(shared)) = done.send(placed) {
-                    // Whoever asked is gone.
-                    let _ = self.session.hang_up(now, shared.id);
-                }
+                // If whoever asked is gone, the lease goes too, and the call is hung up.
+                drop(done.send(placed));
             }
             // A call that has ended meanwhile has said so already.
             Command::Accept { call } => drop(self.session.accept(now, call)),
@@ -244,7 +245,9 @@ impl Driver {
             }
             None => {
                 self.link = None;
-                self.handle(Input::LinkDown(LinkLoss::lost("the socket ended")));
+                let reason = "its task has ended".to_owned();
+                self.on_first_attempt_failed(SocketError::Broken(reason.clone()).into());
+                self.handle(Input::LinkDown(LinkLoss::lost(reason)));
             }
         }
     }
@@ -308,95 +311,13 @@ impl Driver {
 
     fn send(&mut self, frame: ClientFrame) {
         let Some(link) = &self.link else { return };
-        if link.frames.try_send(frame).is_err() {
+        // A link that has ended says why by its last event, so only a full one is news.
+        if let Err(mpsc::error::TrySendError::Full(_)) = link.frames.try_send(frame) {
             self.link = None;
             let loss = LinkLoss::lost("the service takes no frames any more");
             self.session
                 .handle_input(self.clock.now(), Input::LinkDown(loss));
         }
-    }
-
-    fn on_event(&mut self, event: Event) {
-        let event = match event {
-            Event::Connected { ready, again } => {
-                self.ready.send_replace(ready.clone());
-                if let Some(first) = self.first.take() {
-                    let _ = first.send(Ok(()));
-                }
-                RealtimeEvent::Connected { ready, again }
-            }
-            Event::Disconnected { reason, retry_in } => {
-                self.ready.send_replace(None);
-                RealtimeEvent::Disconnected { reason, retry_in }
-            }
-            Event::Closed(reason) => return self.on_closed(reason),
-            Event::Joined(group) => RealtimeEvent::Joined(group),
-            Event::Request { request, result } => {
-                if let Some(done) = self.requests.remove(&request) {
-                    let _ = done.send(result.map_err(PostError::from));
-                }
-                return;
-            }
-            Event::Message { post, group } => {
-                return self.events.data(RealtimeEvent::Message { post, group });
-            }
-            Event::Private(post) => return self.events.data(RealtimeEvent::Private(post)),
-            Event::Notice(notice) => RealtimeEvent::Notice(notice),
-            Event::ServiceError { text, code } => {
-                return self.events.data(RealtimeEvent::ServiceError { text, code });
-            }
-            Event::BadContent { from, error } => {
-                let from = Some(from);
-                return self.events.data(RealtimeEvent::Unreadable { from, error });
-            }
-            Event::Incoming { call, from, user } => return self.on_incoming(call, from, user),
-            Event::Call { call, event } => return self.on_call_event(call, event),
-            _ => return,
-        };
-        self.events.control(event);
-    }
-
-    fn on_incoming(
-        &mut self,
-        call: CallId,
-        from: skapi_rtc_protocol::ConnectionId,
-        user: skapi_rtc_protocol::UserId,
-    ) {
-        let options = CallOptions::default();
-        let shared = Arc::new(CallShared::new(call, from, Some(user.clone()), options));
-        self.calls.insert(shared.clone());
-        match self.handle.upgrade() {
-            Some(handle) if !self.events.is_closed() => {
-                let incoming = IncomingCall::new(Lease::new(shared, handle), user);
-                self.events.control(RealtimeEvent::Incoming(incoming));
-            }
-            // Nobody is there to answer.
-            _ => drop(self.session.hang_up(self.clock.now(), call)),
-        }
-    }
-
-    fn on_call_event(&mut self, call: CallId, event: CallEvent) {
-        let user = self.session.call(call).and_then(|info| info.user);
-        let stage = match event {
-            CallEvent::Ringing => Stage::Ringing,
-            CallEvent::Accepted => Stage::Accepted,
-            CallEvent::Connected | CallEvent::Reconnected => Stage::Connected,
-            CallEvent::Disconnected => Stage::Interrupted,
-            CallEvent::Ended(end) => Stage::Ended(end),
-            _ => return,
-        };
-        self.calls.set_stage(call, stage, user);
-    }
-
-    fn on_closed(&mut self, reason: CloseReason) {
-        self.ready.send_replace(None);
-        self.link = None;
-        if let Some(first) = self.first.take() {
-            let error = self.first_error.take().unwrap_or(ConnectError::Closed);
-            let _ = first.send(Err(error));
-        }
-        self.events.control(RealtimeEvent::Closed(reason));
-        self.finished = true;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use skapi_rtc_protocol::UserId;
-use skapi_rtc_signaling::{CallId, OpId, RtcAction};
+use skapi_rtc_signaling::{CallEnd, CallId, EndReason, OpId, RtcAction, Side};
 use tokio::sync::mpsc;
 
 use super::engine::{Engines, run_engine};
@@ -66,5 +66,18 @@ impl CallSlots {
     pub(super) fn release(&mut self) {
         self.slots.clear();
         self.engines = None;
+    }
+}
+
+impl Drop for CallSlots {
+    /// A session that closes has ended its calls before. One whose runtime was shut down has not, and
+    /// whoever waits for the end of a call would wait for ever.
+    fn drop(&mut self) {
+        for slot in self.slots.values() {
+            slot.shared.stage.send_replace(Stage::Ended(CallEnd {
+                reason: EndReason::TransportFailed,
+                by: Side::Local,
+            }));
+        }
     }
 }

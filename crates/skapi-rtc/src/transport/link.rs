@@ -60,7 +60,12 @@ pub(crate) async fn run_link(
     frames: mpsc::Receiver<ClientFrame>,
     events: mpsc::Sender<LinkEvent>,
 ) {
-    let outcome = match open(&*transport, &endpoint, &tokens).await {
+    let opened = tokio::select! {
+        opened = open(&*transport, &endpoint, &tokens) => opened,
+        // Nobody wants the socket any more.
+        () = events.closed() => return,
+    };
+    let outcome = match opened {
         Ok(socket) => {
             if events.send(LinkEvent::Up).await.is_err() {
                 return;
@@ -83,7 +88,7 @@ async fn open(
     endpoint: &Endpoint,
     tokens: &Tokens,
 ) -> Result<Socket, LinkCause> {
-    let token = tokens.0.token().await?;
+    let token = tokens.get().await?;
     let opening = transport.open(endpoint, &token);
     match runtime::within(OPEN_TIMEOUT, opening).await {
         Some(socket) => Ok(socket?),
@@ -116,10 +121,12 @@ async fn carry(
                     return Ok(());
                 }
             },
-            permit = events.reserve(), if pending.is_some() => match (permit, pending.take()) {
-                (Ok(permit), Some(event)) => permit.send(event),
-                _ => return Ok(()),
-            },
+            permit = events.reserve(), if pending.is_some() => {
+                // A driver that is gone takes no more, but what it has sent before still has to leave.
+                if let (Ok(permit), Some(event)) = (permit, pending.take()) {
+                    permit.send(event);
+                }
+            }
             received = socket.stream.recv(), if pending.is_none() => {
                 silent_periods = 0;
                 if let Received::Text(text) = received? {
@@ -166,10 +173,6 @@ async fn in_time(
         .unwrap_or_else(|| Err(late()))
 }
 
-/// Close codes by which a service says that coming back makes no sense: policy violation (RFC 6455
-/// §7.4.1), which it uses for tokens that are no longer good.
-const CODE_POLICY: u16 = 1008;
-
 fn loss(cause: &LinkCause) -> LinkLoss {
     let reason = cause.to_string();
     match cause {
@@ -178,12 +181,81 @@ fn loss(cause: &LinkCause) -> LinkLoss {
             reason,
             retry_after: *retry_after,
         },
-        LinkCause::Socket(SocketError::Closed {
-            code: CODE_POLICY, ..
-        }) => LinkLoss::Refused { reason },
         _ => LinkLoss::Lost {
             reason,
             retry_after: None,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use skapi_rtc_protocol::{ServerFrame, encode_server};
+
+    use super::*;
+    use crate::transport::memory;
+
+    /// What leaves last, such as a hang-up, must not depend on whether something has just arrived.
+    #[tokio::test]
+    async fn what_was_sent_before_the_end_leaves_though_news_wait() {
+        for _ in 0..20 {
+            let (transport, mut service) = memory::transport();
+            let (frames, frame_receiver) = mpsc::channel(8);
+            let (event_sender, mut events) = mpsc::channel(1);
+            let link = tokio::spawn(run_link(
+                Arc::new(transport),
+                Arc::new(Endpoint::new("http://memory").unwrap()),
+                Tokens(Arc::new("token".to_owned())),
+                frame_receiver,
+                event_sender,
+            ));
+            let mut socket = service.accept().await.unwrap();
+            assert!(matches!(events.recv().await, Some(LinkEvent::Up)));
+            for _ in 0..3 {
+                socket
+                    .send(encode_server(&ServerFrame::Done { reference: 1 }))
+                    .await;
+            }
+            // Now one of them waits in the queue, and another one for room there.
+            while events.capacity() > 0 {
+                tokio::task::yield_now().await;
+            }
+            tokio::task::yield_now().await;
+            frames.send(ClientFrame::KeepAlive).await.unwrap();
+            drop(frames);
+            drop(events);
+            assert_eq!(
+                socket.recv().await,
+                Some(encode_client(&ClientFrame::KeepAlive))
+            );
+            assert_eq!(socket.recv().await, None);
+            link.await.unwrap();
+        }
+    }
+
+    /// Closing does not wait for a service that does not answer.
+    #[tokio::test]
+    async fn a_socket_that_nobody_wants_any_more_is_not_waited_for() {
+        struct Never;
+        #[async_trait::async_trait]
+        impl crate::TokenProvider for Never {
+            async fn token(&self) -> Result<String, TokenError> {
+                std::future::pending().await
+            }
+        }
+        let (transport, _service) = memory::transport();
+        let (_frames, frame_receiver) = mpsc::channel(1);
+        let (event_sender, events) = mpsc::channel(1);
+        let link = tokio::spawn(run_link(
+            Arc::new(transport),
+            Arc::new(Endpoint::new("http://memory").unwrap()),
+            Tokens(Arc::new(Never)),
+            frame_receiver,
+            event_sender,
+        ));
+        tokio::task::yield_now().await;
+        drop(events);
+        let ended = runtime::within(Duration::from_secs(5), link).await;
+        assert!(ended.is_some(), "it still waits");
     }
 }

@@ -6,6 +6,8 @@
     reason = "each test file is a crate and uses its part"
 )]
 
+pub mod memory;
+
 use std::{
     future::{Future, IntoFuture},
     time::Duration,
