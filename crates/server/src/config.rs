@@ -20,9 +20,9 @@ pub struct Config {
     /// The largest frame of a client, in bytes. A larger one is refused with `TOO_LARGE`; one of more
     /// than eight times this closes the connection with code 1009. Default: 128 KiB.
     pub max_frame_bytes: usize,
-    /// Frames that a connection may send at once. A call starts with some 30 of them. Default: 200.
+    /// Frames that a connection may send at once. A call starts with some 30 of them. Default: 500.
     pub frame_burst: u32,
-    /// Frames per second that a connection may send in the long run. Default: 50.
+    /// Frames per second that a connection may send in the long run. Default: 100.
     pub frames_per_second: f64,
     /// HTTP queries that a user may send at once. Default: 200.
     pub query_burst: u32,
@@ -75,8 +75,8 @@ impl Default for Config {
             ice_servers: Vec::new(),
             hub: HubLimits::default(),
             max_frame_bytes: DEFAULT_MAX_FRAME_BYTES,
-            frame_burst: 200,
-            frames_per_second: 50.0,
+            frame_burst: 500,
+            frames_per_second: 100.0,
             query_burst: 200,
             queries_per_second: 50.0,
             max_queued_frames: 1024,

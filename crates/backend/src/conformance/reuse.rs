@@ -124,7 +124,8 @@ pub(super) async fn after_both_sides_closed_the_last_at_once(rig: &Rig) -> Outco
 
 /// The last channel's messages still lie unread at the other side, so that it is not through there.
 pub(super) async fn while_the_last_is_unread(rig: &Rig) -> Outcome {
-    /// No more than an engine may keep for a reader that is late.
+    /// webrtc-rs 0.21.1 loses what it holds back beyond 256 events when the channel closes under a reader
+    /// that is late: of 300 messages 294 arrive. Until that is mended this asks for less than it should.
     const MESSAGES: usize = 200;
     let (mut pair, _first) = rig.connected(ChannelInit::default()).await?;
     for index in 0..TIMES {

@@ -28,7 +28,10 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) async fn set() -> Self {
         let dev = DevAuthenticator::new();
+        // The bench dials faster than people do.
+        let limits = skapi_rtc_server::Config::default().frame_rate(1_000_000, 1e6);
         let server = Server::builder()
+            .config(limits)
             .authenticator(dev.clone())
             .listen("127.0.0.1:0".parse().unwrap())
             .start()

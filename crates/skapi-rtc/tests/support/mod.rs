@@ -17,7 +17,7 @@ use skapi_rtc::{
     CallOptions, ConnectOptions, IncomingCall, Realtime, RealtimeEvent, RealtimeEvents, UserId,
     connect_realtime,
 };
-use skapi_rtc_server::{DevAuthenticator, Server};
+use skapi_rtc_server::{Config, DevAuthenticator, Server};
 
 /// Waits for a future; a test that waits longer says for what.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
@@ -51,7 +51,10 @@ impl Service {
     }
 
     async fn serve(dev: &DevAuthenticator, address: &str) -> Server {
+        // Tests dial faster than people do.
+        let config = Config::default().frame_rate(100_000, 100_000.0);
         Server::builder()
+            .config(config)
             .authenticator(dev.clone())
             .listen(address.parse().unwrap())
             .start()
