@@ -54,17 +54,39 @@ pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> 
     let mut stop = Stop::listen()?;
     let result = tokio::select! {
         result = call(&args, &realtime, events, output) => result,
-        _ = stop.requested() => Ok(()),
+        signal = stop.requested() => args.interrupted(signal),
     };
     // Hangs up if the call is still up, and tells the peer.
     realtime.close_realtime().await;
     result
 }
 
+impl CallArgs {
+    /// Without any wish, the call is a chat.
+    fn is_chat(&self) -> bool {
+        self.ping.is_none() && self.message.is_empty() && self.send_file.is_empty()
+    }
+
+    /// A chat ends by Ctrl-C as it should; what was asked for otherwise is not done.
+    fn interrupted(&self, signal: &str) -> Result<(), Failure> {
+        if self.is_chat() {
+            return Ok(());
+        }
+        let text = format!("{signal} came before everything was done");
+        Err(Failure::msg(Exit::Failure, text))
+    }
+}
+
 /// Better known before anybody's phone rings.
 fn check_files(files: &[PathBuf]) -> Result<(), Failure> {
     for path in files {
-        std::fs::File::open(path).map_err(|error| {
+        let check = std::fs::metadata(path).and_then(|metadata| {
+            if !metadata.is_file() {
+                return Err(std::io::Error::other("it is not a file"));
+            }
+            std::fs::File::open(path)
+        });
+        check.map_err(|error| {
             Failure::msg(
                 Exit::File,
                 format!("cannot read {}: {error}", path.display()),
@@ -170,9 +192,9 @@ async fn work(
         or_end(call, pings::run(&mut channel, count, output)).await?;
     }
     for path in &args.send_file {
-        files::send(call, path, output).await?;
+        or_end(call, files::send(call, path, output)).await?;
     }
-    if args.ping.is_none() && args.message.is_empty() && args.send_file.is_empty() {
+    if args.is_chat() {
         chat::run(call, channel, output).await?;
     }
     Ok(())

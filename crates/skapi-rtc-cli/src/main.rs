@@ -43,15 +43,20 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command, output: &Output) -> Result<(), Failure> {
-    let runtime = || {
-        tokio::runtime::Runtime::new()
-            .map_err(|error| Failure::from(anyhow::Error::new(error).context("no runtime")))
-    };
     match command {
-        Command::Serve(args) => runtime()?.block_on(serve::run(&args, output)),
+        Command::Serve(args) => block_on(serve::run(&args, output)),
         Command::Token(args) => token::run(&args, output),
-        Command::Listen(args) => runtime()?.block_on(listen::run(args, output)),
-        Command::Call(args) => runtime()?.block_on(call::run(args, output)),
-        Command::Demo(args) => runtime()?.block_on(demo::run(args, output)),
+        Command::Listen(args) => block_on(listen::run(args, output)),
+        Command::Call(args) => block_on(call::run(args, output)),
+        Command::Demo(args) => block_on(demo::run(args, output)),
     }
+}
+
+fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::from(anyhow::Error::new(error).context("no runtime")))?;
+    let result = runtime.block_on(command);
+    // A chat leaves a thread behind that waits for a line from stdin; the program does not wait for it.
+    runtime.shutdown_background();
+    result
 }

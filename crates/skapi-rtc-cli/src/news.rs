@@ -1,7 +1,7 @@
 //! What happens in the session while a command does something else.
 
 use serde::Serialize;
-use skapi_rtc::RealtimeEvent;
+use skapi_rtc::{CloseReason, RealtimeEvent};
 
 use crate::output::Output;
 
@@ -41,6 +41,12 @@ pub(crate) fn tell(event: &RealtimeEvent, output: &Output) {
             None,
             None,
             format!("something unreadable was dropped: {error}"),
+        ),
+        RealtimeEvent::Closed(CloseReason::Refused(reason)) => (
+            "closed",
+            None,
+            None,
+            format!("the service does not take us back: {reason}"),
         ),
         _ => return,
     };

@@ -30,8 +30,18 @@ impl Output {
         let _ = if self.json {
             writeln!(stdout, "{}", json(event))
         } else {
-            writeln!(stdout, "{human}")
+            writeln!(stdout, "{}", harmless(&human.to_string()))
         };
+        let _ = stdout.flush();
+    }
+
+    /// Like [`line`](Self::line), for a text that has its own colours and nothing of a peer's.
+    pub(crate) fn coloured_line(&self, human: impl std::fmt::Display, event: &impl Serialize) {
+        if self.json {
+            return self.line("", event);
+        }
+        let mut stdout = anstream::stdout().lock();
+        let _ = writeln!(stdout, "{human}");
         let _ = stdout.flush();
     }
 
@@ -52,6 +62,7 @@ impl Output {
             };
             writeln!(stderr, "{}", json(&event))
         } else {
+            let failure = harmless(&failure.to_string());
             writeln!(stderr, "{} {failure}", "error:".red().bold())
         };
     }
@@ -71,7 +82,7 @@ impl Output {
             };
             writeln!(stderr, "{}", json(&event))
         } else {
-            writeln!(stderr, "{} {text}", "warning:".yellow().bold())
+            writeln!(stderr, "{} {}", "warning:".yellow().bold(), harmless(text))
         };
     }
 }
@@ -79,4 +90,29 @@ impl Output {
 fn json(event: &impl Serialize) -> String {
     serde_json::to_string(event)
         .unwrap_or_else(|error| unreachable!("an event always has a form in JSON: {error}"))
+}
+
+/// The text without what a terminal takes for commands: much of what is said comes from peers.
+pub(crate) fn harmless(text: &str) -> String {
+    let shown = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+    text.chars()
+        .map(|c| {
+            if shown(c) {
+                c
+            } else {
+                char::REPLACEMENT_CHARACTER
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peers_text_does_not_command_the_terminal() {
+        assert_eq!(harmless("\u{1b}]52;c;x\u{7}"), "\u{fffd}]52;c;x\u{fffd}");
+        assert_eq!(harmless("two\n\tlines, ünï côdé"), "two\n\tlines, ünï côdé");
+    }
 }

@@ -1,7 +1,7 @@
 //! `listen`, `call` and `demo`, with the real program: what they say, and with which code they end.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::mpsc,
@@ -45,8 +45,18 @@ struct Running {
 
 impl Running {
     fn start(mut command: Command) -> Self {
+        command.stdin(Stdio::null());
+        Self::spawn(command)
+    }
+
+    /// Starts a process whose stdin stays open.
+    fn start_with_stdin(mut command: Command) -> Self {
+        command.stdin(Stdio::piped());
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -98,6 +108,19 @@ impl Running {
                 Err(mpsc::RecvTimeoutError::Timeout) => panic!("it does not end"),
             }
         }
+    }
+
+    fn write(&mut self, text: &str) {
+        let stdin = self.child.stdin.as_mut().unwrap();
+        stdin.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Asks the process to end.
+    #[cfg(unix)]
+    fn terminate(&self) {
+        let id = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        assert!(asked.success());
     }
 
     fn kill(&mut self) {
@@ -222,6 +245,50 @@ fn a_peer_that_is_killed_is_missed_within_seconds() {
         "it took {:?}",
         killed.elapsed()
     );
+}
+
+#[test]
+fn a_chat_sends_what_it_is_given_before_it_hangs_up() {
+    let service = Service::start();
+    let peer = service.listen("echo", &[]);
+    let mut caller = Running::start_with_stdin(service.call("echo", &[]));
+    caller.expect("chat");
+    // The lines and the end of stdin come together.
+    caller.write("first\nlast\n");
+    caller.child.stdin = None;
+    assert_eq!(caller.expect("message")["value"], "first");
+    assert_eq!(caller.expect("message")["value"], "last");
+    assert_eq!(caller.exit_code(), Some(0));
+    assert_eq!(peer.expect("ended")["reason"], "hung up by the peer");
+}
+
+/// The terminal is still waiting for a line.
+#[cfg(unix)]
+#[test]
+fn a_chat_ends_with_the_call_though_stdin_goes_on() {
+    let service = Service::start();
+    let peer = service.listen("echo", &[]);
+    let mut caller = Running::start_with_stdin(service.call("echo", &[]));
+    caller.expect("chat");
+    peer.terminate();
+    assert_eq!(caller.expect("ended")["by"], "remote");
+    assert_eq!(caller.exit_code(), Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn who_is_interrupted_before_the_work_is_done_does_not_end_well() {
+    let service = Service::start();
+    let _peer = service.listen("echo", &[]);
+    let mut caller = Running::start(service.call("echo", &["--ping", "1000000"]));
+    caller.expect("channel_open");
+    caller.terminate();
+    let error = caller.expect("error");
+    assert!(
+        error["message"].as_str().unwrap().contains("SIGTERM"),
+        "{error}"
+    );
+    assert_eq!(caller.exit_code(), Some(1));
 }
 
 #[test]

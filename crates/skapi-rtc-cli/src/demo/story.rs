@@ -8,7 +8,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::checks::Checks;
-use crate::{files::progress_bar, output::Output};
+use crate::{
+    files::progress_bar,
+    output::{Output, harmless},
+};
 
 pub(super) struct Story {
     output: Output,
@@ -37,8 +40,9 @@ impl Story {
     pub(super) fn step(&mut self, who: &str, what: &str, process: Option<u32>) {
         let seconds = self.started.elapsed().as_secs_f64();
         let process = process.map_or_else(String::new, |id| format!(" (process {id})"));
-        let human = format!("{seconds:7.3}  {:<10} {what}{process}", who.cyan());
-        self.output.line(
+        let shown = harmless(what);
+        let human = format!("{seconds:7.3}  {:<10} {shown}{process}", who.cyan());
+        self.output.coloured_line(
             human,
             &Step {
                 event: "step",
