@@ -11,6 +11,8 @@ use skapi_rtc_backend::{
     ChannelError, ChannelEvent, ChannelEvents, ChannelHandle, DataChannel, Message, Reliability,
 };
 
+use crate::runtime;
+
 /// A data channel of a call: send, and receive as a stream.
 ///
 /// The channel lives as long as its call: hanging up, or dropping the last handle of the
@@ -138,6 +140,25 @@ impl ChannelSender {
     /// Closes the channel; what was sent before still arrives. The call goes on.
     pub async fn close(&self) {
         self.channel.close().await;
+    }
+}
+
+/// Closes a channel that is used for one thing when that is over, however it ended.
+#[derive(Debug)]
+pub(crate) struct CloseOnDrop(ChannelSender);
+
+impl CloseOnDrop {
+    pub(crate) fn new(channel: &Channel) -> Self {
+        Self(channel.sender.clone())
+    }
+}
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        if runtime::is_running() {
+            let sender = self.0.clone();
+            runtime::spawn(async move { sender.close().await });
+        }
     }
 }
 

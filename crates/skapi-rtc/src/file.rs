@@ -18,7 +18,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Call, CallError, Channel, ChannelError, ChannelInit, ChannelOptions, Message};
+use crate::{
+    Call, CallError, Channel, ChannelError, ChannelInit, ChannelOptions, Message,
+    channel::CloseOnDrop,
+};
 
 /// The sub-protocol of a channel that carries a file.
 pub const PROTOCOL: &str = "skapi-rtc.file.1";
@@ -79,17 +82,18 @@ pub struct FileReceipt {
     pub sha256: String,
 }
 
-/// A file on its way to the peer.
+/// A file on its way to the peer. Dropping it before [`finish`](Self::finish) gives the transfer up.
 #[derive(Debug)]
 pub struct OutgoingFile {
     channel: Channel,
+    _closing: CloseOnDrop,
     size: u64,
     written: u64,
     sum: Sha256,
 }
 
 impl OutgoingFile {
-    /// Announces a file of a known size, and waits until the peer wants it.
+    /// Announces a file of a known size, and waits until the peer wants it, which a person may decide.
     ///
     /// # Errors
     /// When the peer refuses, or the call is not up.
@@ -100,6 +104,7 @@ impl OutgoingFile {
         let init = ChannelInit::default().protocol(PROTOCOL);
         let options = ChannelOptions::with_init(format!("file:{name}"), init);
         let mut channel = call.open_channel(options).await?;
+        let closing = CloseOnDrop::new(&channel);
         say(
             &channel,
             &Said::Offer {
@@ -114,13 +119,15 @@ impl OutgoingFile {
         }
         Ok(Self {
             channel,
+            _closing: closing,
             size,
             written: 0,
             sum: Sha256::new(),
         })
     }
 
-    /// Sends the next bytes, of any length; waits while the send buffer is full.
+    /// Sends the next bytes, of any length; waits while the send buffer is full. Not cancel-safe: what was
+    /// cut short here does not arrive whole.
     ///
     /// # Errors
     /// When the peer gives up, with its reason, or the call ends.
@@ -201,10 +208,12 @@ impl OutgoingFile {
     }
 }
 
-/// A file that the peer wants to send.
+/// A file that the peer wants to send. Dropping it before [`confirm`](Self::confirm) gives it up;
+/// [`refuse`](Self::refuse) says why.
 #[derive(Debug)]
 pub struct IncomingFile {
     channel: Channel,
+    _closing: CloseOnDrop,
     name: String,
     size: u64,
     received: u64,
@@ -223,9 +232,11 @@ impl IncomingFile {
     /// # Errors
     /// When the peer does not follow the protocol.
     pub async fn announced(mut channel: Channel) -> Result<Self, FileError> {
+        let closing = CloseOnDrop::new(&channel);
         match hear(&mut channel).await? {
             Said::Offer { name, size } if !name.is_empty() && name.len() <= MAX_NAME => Ok(Self {
                 channel,
+                _closing: closing,
                 name,
                 size,
                 received: 0,

@@ -83,4 +83,19 @@ async fn a_file_arrives_whole_or_the_sender_learns_why_not() {
         matches!(received, Err(FileError::Refused(_))),
         "{received:?}"
     );
+
+    // Who loses interest on one side does not leave the other one waiting.
+    let send = async {
+        let mut file = OutgoingFile::offer(&at_alice, "half", 10).await?;
+        file.write(&[0; 5]).await
+    };
+    let receive = async {
+        let mut file = IncomingFile::announced(at_bob.next_channel().await.unwrap())
+            .await
+            .unwrap();
+        file.read().await?;
+        file.read().await
+    };
+    let (sent, received) = soon("the end", async { tokio::join!(send, receive) }).await;
+    assert_eq!((sent, received), (Ok(()), Err(FileError::CutOff)));
 }

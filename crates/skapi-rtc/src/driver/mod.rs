@@ -279,9 +279,9 @@ impl Driver {
                 Output::Disconnect => self.link = None,
                 Output::Send(frame) => self.send(frame),
                 Output::Rtc { op, call, action } => {
-                    if !self.calls.ask(call, op, action) {
-                        let now = self.clock.now();
-                        let _ = self.session.hang_up(now, call);
+                    let follows = self.calls.ask(call, op, action);
+                    if !follows {
+                        let _ = self.session.hang_up(self.clock.now(), call);
                     }
                 }
                 Output::Event(event) => self.on_event(event),

@@ -36,6 +36,8 @@ const MAX_WRITE_BUFFER: usize = 2 * 1024 * 1024;
 const MAX_FRAME: usize = 1024 * 1024;
 /// The largest answer to a query.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
+/// The longest time a service can ask us to stay away, so that a slip of its own does not last for ever.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 /// How long a query may take.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -243,7 +245,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         .ok()?
         .parse()
         .ok()?;
-    Some(Duration::from_secs(seconds))
+    Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
 }
 
 /// What the service says in the body of a refusal: the `message` of an error body, or the text itself.
