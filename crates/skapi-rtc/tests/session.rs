@@ -135,20 +135,17 @@ async fn a_bad_token_and_a_missing_service_are_told_apart() {
 async fn a_service_that_is_back_finds_a_patient_client() {
     let service = Service::start().await;
     let options = service.options("alice").retry_first(true);
-    let address = service.server.local_addr().to_string();
-    let token = service.token("alice");
-    service.server.shutdown().await;
-    let _ = (address, token);
-    let connecting = tokio::spawn(connect_realtime(options));
-    // Nothing listens now; the client keeps trying until it is told to stop by being dropped.
-    tokio::time::timeout(Duration::from_millis(300), async {
-        while !connecting.is_finished() {
-            tokio::task::yield_now().await;
-        }
+    let restarting = service.restart_after(Duration::from_millis(300));
+    // The first attempts find nothing.
+    let (service, connected) = soon("the connection", async {
+        tokio::join!(restarting, async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            connect_realtime(options).await
+        })
     })
-    .await
-    .expect_err("it gave up");
-    connecting.abort();
+    .await;
+    connected.unwrap();
+    service.server.shutdown().await;
 }
 
 #[tokio::test]

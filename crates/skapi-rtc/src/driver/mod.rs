@@ -133,12 +133,17 @@ impl Driver {
     async fn wind_down(mut self) {
         drop(self.alive);
         self.calls.release();
-        // What the engines still report is read so that they do not wait; nobody acts on it.
+        // What the engines still report is read so that they do not wait; nobody acts on it. Whoever wants
+        // to close now waits like the first one.
         let ended = async {
             loop {
                 tokio::select! {
                     _ = self.tasks.recv() => return,
-                    Some(_) = self.inputs.recv() => {}
+                    Some(input) = self.inputs.recv() => {
+                        if let DriverInput::Command(Command::Close { done }) = input {
+                            self.closing.extend(done);
+                        }
+                    }
                 }
             }
         };

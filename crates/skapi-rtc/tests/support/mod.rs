@@ -41,8 +41,14 @@ impl Service {
 
     /// Stops the service and starts it anew at the same address.
     pub async fn restart(self) -> Self {
+        self.restart_after(Duration::ZERO).await
+    }
+
+    /// The same, with a time in which nothing listens there.
+    pub async fn restart_after(self, pause: Duration) -> Self {
         let address = self.server.local_addr().to_string();
         self.server.shutdown().await;
+        tokio::time::sleep(pause).await;
         let server = Self::serve(&self.dev, &address).await;
         Self {
             server,
