@@ -20,15 +20,9 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
     if benches.is_empty() {
         bail!("the workspace has no benchmarks");
     }
-    if let Some(name) = names
-        .iter()
-        .find(|name| !benches.iter().any(|(_, bench)| bench == name))
-    {
+    if let Some(name) = names.iter().find(|name| !benches.iter().any(|(_, bench)| bench == name)) {
         let known: Vec<_> = benches.iter().map(|(_, bench)| *bench).collect();
-        bail!(
-            "there is no benchmark `{name}`; there are: {}",
-            known.join(", ")
-        );
+        bail!("there is no benchmark `{name}`; there are: {}", known.join(", "));
     }
     for (package, bench) in benches {
         if names.is_empty() || names.iter().any(|name| name == bench) {

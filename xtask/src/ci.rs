@@ -45,10 +45,7 @@ fn steps(steps: &[Step]) -> Result<()> {
         ));
         result.with_context(|| format!("step {number} of {count}, {name}, failed"))?;
     }
-    say(&format!(
-        "all {count} steps passed in {:.0} s",
-        begun.elapsed().as_secs_f64()
-    ));
+    say(&format!("all {count} steps passed in {:.0} s", begun.elapsed().as_secs_f64()));
     Ok(())
 }
 
@@ -71,12 +68,7 @@ fn documentation() -> Result<()> {
 }
 
 fn without_default_features() -> Result<()> {
-    run_command(cargo(&[
-        "check",
-        "-p",
-        "skapi-rtc",
-        "--no-default-features",
-    ]))
+    run_command(cargo(&["check", "-p", "skapi-rtc", "--no-default-features"]))
 }
 
 fn dependencies() -> Result<()> {

@@ -15,10 +15,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if let Some(name) = &chosen
         && !targets.contains(name)
     {
-        bail!(
-            "there is no fuzz target `{name}`; there are: {}",
-            targets.join(", ")
-        );
+        bail!("there is no fuzz target `{name}`; there are: {}", targets.join(", "));
     }
     check_parts()?;
     for target in targets {
@@ -71,20 +68,14 @@ fn check_parts() -> Result<()> {
         missing.push("  cargo install cargo-fuzz");
     }
     if !missing.is_empty() {
-        bail!(
-            "fuzzing needs parts that are not installed:\n{}",
-            missing.join("\n")
-        );
+        bail!("fuzzing needs parts that are not installed:\n{}", missing.join("\n"));
     }
     Ok(())
 }
 
 fn fuzz(target: &str, seconds: u32) -> Result<()> {
     // What it finds on its way goes to the build folder; what is committed is only read.
-    let found = workspace::metadata()?
-        .target_directory
-        .join("fuzz-corpus")
-        .join(target);
+    let found = workspace::metadata()?.target_directory.join("fuzz-corpus").join(target);
     fs::create_dir_all(&found)?;
     let committed = format!("fuzz/corpus/{target}");
     let mut command = nightly(&["fuzz", "run", target, found.as_str(), &committed]);

@@ -61,27 +61,14 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         package: "skapi-rtc",
-        may: &[
-            "skapi-rtc-protocol",
-            "skapi-rtc-signaling",
-            "skapi-rtc-backend",
-        ],
+        may: &["skapi-rtc-protocol", "skapi-rtc-signaling", "skapi-rtc-backend"],
         may_optionally: &["skapi-rtc-backend-*"],
-        may_in_tests: &[
-            "skapi-rtc-testkit",
-            "skapi-rtc-server",
-            "skapi-rtc-backend-*",
-        ],
+        may_in_tests: &["skapi-rtc-testkit", "skapi-rtc-server", "skapi-rtc-backend-*"],
         why: "engines are optional features, and the service is another program",
     },
     Layer {
         package: "skapi-rtc-cli",
-        may: &[
-            "skapi-rtc",
-            "skapi-rtc-server",
-            "skapi-rtc-protocol",
-            "skapi-rtc-backend-*",
-        ],
+        may: &["skapi-rtc", "skapi-rtc-server", "skapi-rtc-protocol", "skapi-rtc-backend-*"],
         may_optionally: &[],
         may_in_tests: &["skapi-rtc-testkit"],
         why: "the program shows what the facade can do, so it reaches behind it for nothing",
@@ -144,14 +131,8 @@ const IMPURE: &[(&str, &str)] = &[
     ("std::env", "it does no I/O"),
     ("tokio", "it is driven from outside"),
     ("rand::", "a seed is an argument"),
-    (
-        "HashMap",
-        "its order is random, and a run could not be repeated; a `BTreeMap` is ordered",
-    ),
-    (
-        "HashSet",
-        "its order is random, and a run could not be repeated; a `BTreeSet` is ordered",
-    ),
+    ("HashMap", "its order is random, and a run could not be repeated; a `BTreeMap` is ordered"),
+    ("HashSet", "its order is random, and a run could not be repeated; a `BTreeSet` is ordered"),
 ];
 
 pub(crate) fn run() -> Result<()> {
@@ -174,10 +155,8 @@ fn faults_of_edges(metadata: &Metadata) -> Vec<String> {
     let mut faults = Vec::new();
     for package in &packages {
         let Some(layer) = layer_of(&package.name) else {
-            faults.push(format!(
-                "{} has no place; give it one in xtask/src/layers.rs",
-                package.name
-            ));
+            faults
+                .push(format!("{} has no place; give it one in xtask/src/layers.rs", package.name));
             continue;
         };
         let pure = PURE.iter().find(|pure| pure.package == layer.package);
@@ -268,11 +247,8 @@ mod tests {
     fn edge(package: &str, on: &str, kind: DependencyKind, optional: bool) -> Option<String> {
         let metadata = workspace::metadata().unwrap();
         let packages = metadata.workspace_packages();
-        let mut edge = packages
-            .iter()
-            .find_map(|package| package.dependencies.first())
-            .unwrap()
-            .clone();
+        let mut edge =
+            packages.iter().find_map(|package| package.dependencies.first()).unwrap().clone();
         edge.name = on.to_owned();
         edge.kind = kind;
         edge.optional = optional;
@@ -297,37 +273,13 @@ mod tests {
             ("skapi-rtc-signaling", "skapi-rtc-testkit"),
             ("xtask", "skapi-rtc"),
         ] {
-            assert!(
-                edge(package, on, Normal, false).is_some(),
-                "{package} → {on}"
-            );
+            assert!(edge(package, on, Normal, false).is_some(), "{package} → {on}");
         }
         assert!(edge("skapi-rtc", "skapi-rtc-backend-webrtc", Normal, true).is_none());
         assert!(edge("skapi-rtc", "skapi-rtc-server", Development, false).is_none());
-        assert!(
-            edge(
-                "skapi-rtc-backend-str0m",
-                "skapi-rtc-backend",
-                Normal,
-                false
-            )
-            .is_none()
-        );
-        assert!(
-            edge(
-                "skapi-rtc-signaling",
-                "skapi-rtc-testkit",
-                Development,
-                false
-            )
-            .is_none()
-        );
-        assert!(
-            layer_of("skapi-rtc-backend-web")
-                .unwrap()
-                .package
-                .ends_with('*')
-        );
+        assert!(edge("skapi-rtc-backend-str0m", "skapi-rtc-backend", Normal, false).is_none());
+        assert!(edge("skapi-rtc-signaling", "skapi-rtc-testkit", Development, false).is_none());
+        assert!(layer_of("skapi-rtc-backend-web").unwrap().package.ends_with('*'));
         assert!(layer_of("something-else").is_none());
     }
 }

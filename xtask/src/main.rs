@@ -46,9 +46,7 @@ fn main() -> ExitCode {
             say(HELP.trim_end());
             Ok(())
         }
-        other => Err(anyhow::anyhow!(
-            "there is no command `{other}`; see `cargo xtask help`"
-        )),
+        other => Err(anyhow::anyhow!("there is no command `{other}`; see `cargo xtask help`")),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

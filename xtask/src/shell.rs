@@ -32,9 +32,7 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
 pub(crate) fn run(mut command: Command) -> Result<()> {
     let shown = shown(&command);
     complain(&format!("$ {shown}"));
-    let status = command
-        .status()
-        .with_context(|| format!("`{shown}` could not be started"))?;
+    let status = command.status().with_context(|| format!("`{shown}` could not be started"))?;
     if !status.success() {
         bail!("`{shown}` failed ({status})");
     }

@@ -164,15 +164,8 @@ mod tests {
     use super::*;
 
     fn judge(passed: usize, failed: usize, skipped: usize, allow_skips: bool) -> bool {
-        let tally = Tally {
-            passed,
-            failed,
-            skipped,
-        };
-        let options = Options {
-            allow_skips,
-            ..Options::default()
-        };
+        let tally = Tally { passed, failed, skipped };
+        let options = Options { allow_skips, ..Options::default() };
         verdict(&tally, &[], &options).is_ok()
     }
 

@@ -14,9 +14,5 @@ pub(crate) fn root() -> PathBuf {
 
 /// The packages of the workspace and what they ask for, without resolving it: that needs no network.
 pub(crate) fn metadata() -> Result<Metadata> {
-    MetadataCommand::new()
-        .current_dir(root())
-        .no_deps()
-        .exec()
-        .context("`cargo metadata` failed")
+    MetadataCommand::new().current_dir(root()).no_deps().exec().context("`cargo metadata` failed")
 }

@@ -30,15 +30,9 @@ fn sources(folder: &Path, found: &mut String) {
 fn codes(source: &str) -> BTreeSet<&str> {
     let strings = source.split('"').skip(1);
     let is_code = |text: &&str| {
-        text.contains('_')
-            && text
-                .bytes()
-                .all(|byte| byte == b'_' || byte.is_ascii_uppercase())
+        text.contains('_') && text.bytes().all(|byte| byte == b'_' || byte.is_ascii_uppercase())
     };
-    strings
-        .filter(is_code)
-        .filter(|text| !text.starts_with("CARGO_"))
-        .collect()
+    strings.filter(is_code).filter(|text| !text.starts_with("CARGO_")).collect()
 }
 
 #[test]
@@ -48,10 +42,8 @@ fn every_code_of_the_service_is_documented() {
     sources(&root().join("crates/server/src"), &mut source);
     let codes = codes(&source);
     assert!(codes.contains("TOKEN_EXPIRED"), "found: {codes:?}");
-    let missing: Vec<_> = codes
-        .into_iter()
-        .filter(|code| !document.contains(&format!("`{code}`")))
-        .collect();
+    let missing: Vec<_> =
+        codes.into_iter().filter(|code| !document.contains(&format!("`{code}`"))).collect();
     assert!(missing.is_empty(), "not in docs/protocol.md: {missing:?}");
 }
 

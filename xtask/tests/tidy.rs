@@ -82,12 +82,7 @@ fn every_file_says_what_it_is() {
     let faults: Vec<_> = files(&[".rs"])
         .iter()
         .filter(|file| !file.text.starts_with("//!") && !file.path.ends_with("/tests.rs"))
-        .map(|file| {
-            format!(
-                "{}: the first line must be `//!` and say what it is",
-                file.path
-            )
-        })
+        .map(|file| format!("{}: the first line must be `//!` and say what it is", file.path))
         .collect();
     assert_none(&faults);
 }
@@ -113,15 +108,8 @@ fn nothing_is_left_for_later() {
 
 #[test]
 fn no_path_of_somebodys_machine() {
-    let files = files(&[
-        ".rs", ".toml", ".md", ".yml", ".json", ".js", ".html", "run",
-    ]);
-    let words = words(&[
-        ("/wo", "rk/"),
-        ("/ro", "ot/"),
-        ("/ho", "me/"),
-        ("/Use", "rs/"),
-    ]);
+    let files = files(&[".rs", ".toml", ".md", ".yml", ".json", ".js", ".html", "run"]);
+    let words = words(&[("/wo", "rk/"), ("/ro", "ot/"), ("/ho", "me/"), ("/Use", "rs/")]);
     assert_none(&lines_with(&files, &words, "a path of one machine"));
 }
 
@@ -131,10 +119,7 @@ fn every_queue_has_a_bound() {
         TESTS_AND_BENCHES.iter().any(|part| path.contains(part))
             || UNBOUNDED_BUT_BOUNDED.iter().any(|(file, _)| *file == path)
     };
-    let files: Vec<_> = files(&[".rs"])
-        .into_iter()
-        .filter(|file| !exempt(&file.path))
-        .collect();
+    let files: Vec<_> = files(&[".rs"]).into_iter().filter(|file| !exempt(&file.path)).collect();
     let words = words(&[
         ("unbounded", "_channel"),
         ("unbounded", "::<"),

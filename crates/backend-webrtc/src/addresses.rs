@@ -39,18 +39,13 @@ fn choose(config: &Config, local: &[IpAddr]) -> Vec<SocketAddr> {
     }
     chosen.sort_unstable();
     chosen.dedup();
-    chosen
-        .into_iter()
-        .map(|address| SocketAddr::new(address, 0))
-        .collect()
+    chosen.into_iter().map(|address| SocketAddr::new(address, 0)).collect()
 }
 
 fn local_addresses() -> Vec<IpAddr> {
     match rtc::shared::ifaces::ifaces() {
         Ok(interfaces) => {
-            let addresses = interfaces
-                .into_iter()
-                .filter_map(|interface| interface.addr);
+            let addresses = interfaces.into_iter().filter_map(|interface| interface.addr);
             addresses.map(|address| address.ip()).collect()
         }
         Err(error) => {
@@ -78,31 +73,16 @@ mod tests {
     use super::*;
 
     fn bound(config: &Config, local: &[&str]) -> Vec<String> {
-        let local: Vec<IpAddr> = local
-            .iter()
-            .map(|address| address.parse().unwrap())
-            .collect();
-        choose(config, &local)
-            .iter()
-            .map(|address| address.ip().to_string())
-            .collect()
+        let local: Vec<IpAddr> = local.iter().map(|address| address.parse().unwrap()).collect();
+        choose(config, &local).iter().map(|address| address.ip().to_string()).collect()
     }
 
-    const INTERFACES: [&str; 6] = [
-        "127.0.0.1",
-        "::1",
-        "192.0.2.2",
-        "fd00::2",
-        "fe80::1",
-        "169.254.7.7",
-    ];
+    const INTERFACES: [&str; 6] =
+        ["127.0.0.1", "::1", "192.0.2.2", "fd00::2", "fe80::1", "169.254.7.7"];
 
     #[test]
     fn real_interfaces_are_used_and_loopback_on_request() {
-        assert_eq!(
-            bound(&Config::default(), &INTERFACES),
-            ["192.0.2.2", "fd00::2"]
-        );
+        assert_eq!(bound(&Config::default(), &INTERFACES), ["192.0.2.2", "fd00::2"]);
         assert_eq!(
             bound(&Config::default().include_loopback(true), &INTERFACES),
             ["127.0.0.1", "192.0.2.2", "::1", "fd00::2"]
@@ -111,10 +91,7 @@ mod tests {
 
     #[test]
     fn a_machine_with_loopback_alone_still_connects_to_itself() {
-        assert_eq!(
-            bound(&Config::default(), &["127.0.0.1", "::1"]),
-            ["127.0.0.1", "::1"]
-        );
+        assert_eq!(bound(&Config::default(), &["127.0.0.1", "::1"]), ["127.0.0.1", "::1"]);
         assert_eq!(bound(&Config::default(), &[]), ["127.0.0.1"]);
     }
 

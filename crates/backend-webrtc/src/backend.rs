@@ -43,19 +43,14 @@ impl WebRtcBackend {
     /// Names the first setting that is out of range.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.validate()?;
-        Ok(Self {
-            config: Arc::new(config),
-        })
+        Ok(Self { config: Arc::new(config) })
     }
 
     fn settings(&self) -> SettingEngine {
         let config = &self.config;
         let max_message_size = u32::try_from(config.max_message_size).unwrap_or(u32::MAX);
-        let mdns = if config.mdns {
-            MulticastDnsMode::QueryOnly
-        } else {
-            MulticastDnsMode::Disabled
-        };
+        let mdns =
+            if config.mdns { MulticastDnsMode::QueryOnly } else { MulticastDnsMode::Disabled };
         SettingEngineBuilder::new()
             .with_ice_timeouts(
                 Some(config.disconnected_after),
@@ -77,9 +72,7 @@ impl WebRtcBackend {
 impl Default for WebRtcBackend {
     /// An engine with the default settings.
     fn default() -> Self {
-        Self {
-            config: Arc::default(),
-        }
+        Self { config: Arc::default() }
     }
 }
 
@@ -115,9 +108,7 @@ impl Backend for WebRtcBackend {
         };
         let watch = Arc::downgrade(&shared);
         let engine_runtime = EngineRuntime::new(pulse, shared.ledger.clone(), buffers, watch);
-        let handler = Handler {
-            shared: shared.clone(),
-        };
+        let handler = Handler { shared: shared.clone() };
         let engine = PeerConnectionBuilder::new()
             .with_configuration(convert::configuration(config))
             .with_setting_engine(self.settings())

@@ -69,9 +69,7 @@ impl Drop for Birth<'_> {
         };
         for channel in peers {
             let shared = self.0.clone();
-            self.0
-                .runtime
-                .spawn(async move { announce(&shared, channel).await });
+            self.0.runtime.spawn(async move { announce(&shared, channel).await });
         }
     }
 }

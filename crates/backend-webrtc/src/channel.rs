@@ -51,11 +51,7 @@ impl Channel {
 
     fn check_size(&self, message: &Message) -> Result<(), ChannelError> {
         let (size, max) = (message.len(), self.max_message_size());
-        if size > max {
-            Err(ChannelError::TooLarge { size, max })
-        } else {
-            Ok(())
-        }
+        if size > max { Err(ChannelError::TooLarge { size, max }) } else { Ok(()) }
     }
 }
 

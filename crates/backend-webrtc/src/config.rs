@@ -138,10 +138,7 @@ impl Config {
             return out_of_range("check_interval", "must be 1 ms to 1 s");
         }
         if self.keepalive.is_zero() {
-            return out_of_range(
-                "keepalive",
-                "must not be zero: a lost peer would go unnoticed",
-            );
+            return out_of_range("keepalive", "must not be zero: a lost peer would go unnoticed");
         }
         if self.disconnected_after <= self.keepalive {
             return out_of_range(
@@ -182,17 +179,11 @@ mod tests {
         let second = Duration::from_secs(1);
         for (config, setting) in [
             (Config::default().max_message_size(0), "max_message_size"),
-            (
-                Config::default().max_message_size(MAX_MESSAGE_SIZE + 1),
-                "max_message_size",
-            ),
+            (Config::default().max_message_size(MAX_MESSAGE_SIZE + 1), "max_message_size"),
             (Config::default().send_buffer(0), "send_buffer"),
             (Config::default().check_interval(zero), "check_interval"),
             (Config::default().keepalive(zero), "keepalive"),
-            (
-                Config::default().timeouts(second, second),
-                "disconnected_after",
-            ),
+            (Config::default().timeouts(second, second), "disconnected_after"),
             (Config::default().timeouts(second * 3, zero), "failed_after"),
         ] {
             assert_eq!(config.validate().unwrap_err().setting, setting);

@@ -43,10 +43,9 @@ pub(crate) fn channel_init(init: &ChannelInit) -> RTCDataChannelInit {
         Reliability::Reliable => (None, None),
         Reliability::MaxRetransmits(times) => (Some(times), None),
         // Validated before: at most 65,535 ms.
-        Reliability::MaxLifetime(time) => (
-            None,
-            Some(u16::try_from(time.as_millis()).unwrap_or(u16::MAX)),
-        ),
+        Reliability::MaxLifetime(time) => {
+            (None, Some(u16::try_from(time.as_millis()).unwrap_or(u16::MAX)))
+        }
     };
     RTCDataChannelInit {
         ordered: init.ordered,
@@ -58,9 +57,7 @@ pub(crate) fn channel_init(init: &ChannelInit) -> RTCDataChannelInit {
 }
 
 pub(crate) fn offer_options(options: OfferOptions) -> RTCOfferOptions {
-    RTCOfferOptions {
-        ice_restart: options.ice_restart,
-    }
+    RTCOfferOptions { ice_restart: options.ice_restart }
 }
 
 pub(crate) fn to_engine(description: SessionDescription) -> EngineResult<RTCSessionDescription> {
@@ -88,10 +85,7 @@ pub(crate) fn local_candidate(
 /// Says what is wrong with a candidate that the engine would not understand.
 pub(crate) fn remote_candidate(candidate: IceCandidate) -> Result<RTCIceCandidateInit, String> {
     // The attribute's name is part of the value in browsers, and not in the parser.
-    let value = candidate
-        .candidate
-        .strip_prefix("candidate:")
-        .unwrap_or(&candidate.candidate);
+    let value = candidate.candidate.strip_prefix("candidate:").unwrap_or(&candidate.candidate);
     rtc::ice::candidate::unmarshal_candidate(value).map_err(|error| error.to_string())?;
     Ok(RTCIceCandidateInit {
         candidate: candidate.candidate,
@@ -115,10 +109,7 @@ pub(crate) fn connection_state(state: RTCPeerConnectionState) -> Option<Connecti
 
 /// Whether an error of the engine says that the channel or its connection is over.
 pub(crate) fn means_closed(error: &EngineError) -> bool {
-    matches!(
-        error,
-        EngineError::ErrDataChannelClosed | EngineError::ErrConnectionClosed
-    )
+    matches!(error, EngineError::ErrDataChannelClosed | EngineError::ErrConnectionClosed)
 }
 
 /// Whether the configuration is to blame for a connection that could not be made.
@@ -132,10 +123,7 @@ pub(crate) fn create_error(error: &EngineError) -> BackendError {
 pub(crate) async fn selected_pair(peer: &dyn EnginePeer) -> Option<CandidatePair> {
     let ice = peer.sctp().await?.transport().ice_transport();
     let pair = ice.get_selected_candidate_pair().await.ok()??;
-    Some(CandidatePair::new(
-        candidate_stats(pair.local()),
-        candidate_stats(pair.remote()),
-    ))
+    Some(CandidatePair::new(candidate_stats(pair.local()), candidate_stats(pair.remote())))
 }
 
 /// A snapshot of the engine's statistics.
@@ -198,11 +186,8 @@ fn candidate_stats(candidate: &RTCIceCandidate) -> CandidateStats {
         _ => CandidateKind::Host,
     };
     let (host, port) = (&candidate.address, candidate.port);
-    let address = if host.contains(':') {
-        format!("[{host}]:{port}")
-    } else {
-        format!("{host}:{port}")
-    };
+    let address =
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     CandidateStats::new(kind, candidate.protocol.to_string().to_lowercase(), address)
 }
 
@@ -215,10 +200,7 @@ mod tests {
     const CANDIDATE: &str = "candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host";
 
     fn candidate(value: &str) -> IceCandidate {
-        IceCandidate {
-            candidate: value.into(),
-            ..IceCandidate::default()
-        }
+        IceCandidate { candidate: value.into(), ..IceCandidate::default() }
     }
 
     #[test]
@@ -265,10 +247,7 @@ mod tests {
         };
         assert_eq!(of(Reliability::Reliable), (None, None));
         assert_eq!(of(Reliability::MaxRetransmits(3)), (Some(3), None));
-        assert_eq!(
-            of(Reliability::MaxLifetime(Duration::from_millis(250))),
-            (None, Some(250))
-        );
+        assert_eq!(of(Reliability::MaxLifetime(Duration::from_millis(250))), (None, Some(250)));
     }
 
     #[test]
@@ -281,13 +260,8 @@ mod tests {
             }])
             .transport_policy(TransportPolicy::Relay);
         let configuration = configuration(config);
-        assert_eq!(
-            configuration.ice_transport_policy(),
-            RTCIceTransportPolicy::Relay
-        );
-        let [server] = configuration.ice_servers() else {
-            panic!("one server")
-        };
+        assert_eq!(configuration.ice_transport_policy(), RTCIceTransportPolicy::Relay);
+        let [server] = configuration.ice_servers() else { panic!("one server") };
         assert_eq!((&*server.username, &*server.credential), ("user", "secret"));
     }
 }

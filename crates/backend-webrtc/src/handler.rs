@@ -89,26 +89,16 @@ pub(crate) async fn announce(shared: &Arc<Shared>, engine: Arc<dyn EngineChannel
         debug!("a data channel was closed while it was being announced");
         return;
     };
-    let handle = Channel::handle(
-        Outgoing::new(EngineEnd::new(engine), shared),
-        parameters,
-        shared,
-    );
+    let handle = Channel::handle(Outgoing::new(EngineEnd::new(engine), shared), parameters, shared);
     if let Some(refused) = shared.emit_channel(handle) {
         warn!("the peer opens data channels faster than they are taken: one is refused");
-        shared
-            .runtime
-            .spawn(async move { refused.channel.close().await });
+        shared.runtime.spawn(async move { refused.channel.close().await });
     }
 }
 
 /// The engine does not know the reliability of a channel that the peer opened.
 async fn parameters(engine: &dyn EngineChannel) -> EngineResult<ChannelParameters> {
-    let init = ChannelInit::default()
-        .ordered(engine.ordered().await?)
-        .protocol(engine.protocol().await?);
-    Ok(ChannelParameters {
-        label: engine.label().await?,
-        init,
-    })
+    let init =
+        ChannelInit::default().ordered(engine.ordered().await?).protocol(engine.protocol().await?);
+    Ok(ChannelParameters { label: engine.label().await?, init })
 }

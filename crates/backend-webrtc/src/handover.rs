@@ -30,11 +30,7 @@ impl Handover {
     pub(crate) fn new(outgoing: Arc<Outgoing>, message: Message) -> Self {
         let size = message.len();
         let passing = Box::pin(give(outgoing.engine().clone(), message));
-        Self(Some(Passage {
-            outgoing,
-            size,
-            passing,
-        }))
+        Self(Some(Passage { outgoing, size, passing }))
     }
 }
 
@@ -62,11 +58,7 @@ impl Drop for Handover {
         if let Some(passage) = self.0.take() {
             let handle = passage.outgoing.handle().clone();
             handle.spawn(async move {
-                let Passage {
-                    outgoing,
-                    size,
-                    passing,
-                } = passage;
+                let Passage { outgoing, size, passing } = passage;
                 let _ = passing.await;
                 if let Some(next) = outgoing.handed_over(size) {
                     hand_over_all(outgoing, next).await;

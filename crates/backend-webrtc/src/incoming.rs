@@ -30,13 +30,7 @@ pub(crate) struct Incoming {
 
 impl Incoming {
     pub(crate) fn new(channel: Arc<Outgoing>, pulse: Arc<Pulse>) -> Self {
-        Self {
-            channel,
-            pulse,
-            next: None,
-            opened: false,
-            ended: false,
-        }
+        Self { channel, pulse, next: None, opened: false, ended: false }
     }
 
     fn open(&mut self) -> Poll<Option<ChannelEvent>> {
@@ -70,16 +64,10 @@ impl Stream for Incoming {
             if this.opened && this.channel.take_low() {
                 return Poll::Ready(Some(ChannelEvent::BufferedAmountLow));
             }
-            let next = this
-                .next
-                .get_or_insert_with(|| next_event(this.channel.clone()));
+            let next = this.next.get_or_insert_with(|| next_event(this.channel.clone()));
             let Poll::Ready(event) = next.as_mut().poll(cx) else {
                 // The engine is silent about channels that are closed before they open.
-                return if this.channel.is_closed() {
-                    this.end()
-                } else {
-                    Poll::Pending
-                };
+                return if this.channel.is_closed() { this.end() } else { Poll::Pending };
             };
             this.next = None;
             match event {
@@ -147,30 +135,18 @@ mod tests {
     use super::*;
 
     fn message(is_string: bool, data: &[u8]) -> RTCDataChannelMessage {
-        RTCDataChannelMessage {
-            is_string,
-            data: BytesMut::from(data),
-        }
+        RTCDataChannelMessage { is_string, data: BytesMut::from(data) }
     }
 
     #[test]
     fn text_and_bytes_keep_their_kind() {
-        assert_eq!(
-            to_message(message(true, "grüß".as_bytes())),
-            Message::from("grüß")
-        );
-        assert_eq!(
-            to_message(message(false, &[0, 255])),
-            Message::from(vec![0, 255])
-        );
+        assert_eq!(to_message(message(true, "grüß".as_bytes())), Message::from("grüß"));
+        assert_eq!(to_message(message(false, &[0, 255])), Message::from(vec![0, 255]));
         assert_eq!(to_message(message(true, &[])), Message::from(""));
     }
 
     #[test]
     fn text_that_is_not_utf8_is_repaired() {
-        assert_eq!(
-            to_message(message(true, b"a\xffb")),
-            Message::from("a\u{fffd}b")
-        );
+        assert_eq!(to_message(message(true, b"a\xffb")), Message::from("a\u{fffd}b"));
     }
 }

@@ -54,12 +54,7 @@ pub(crate) struct EngineEnd {
 impl EngineEnd {
     /// A channel whose events come in order, `Open` first.
     pub(crate) fn new(channel: Arc<dyn EngineChannel>) -> Self {
-        Self {
-            channel,
-            twin: None,
-            is_open: false,
-            ids: None,
-        }
+        Self { channel, twin: None, is_open: false, ids: None }
     }
 
     /// A channel that was just made, and may be open already.
@@ -69,12 +64,7 @@ impl EngineEnd {
         ids: Option<Arc<StreamIds>>,
     ) -> Self {
         let is_open = matches!(channel.ready_state().await, Ok(RTCDataChannelState::Open));
-        Self {
-            channel,
-            twin,
-            is_open,
-            ids,
-        }
+        Self { channel, twin, is_open, ids }
     }
 }
 
@@ -167,11 +157,7 @@ impl Outgoing {
     pub(crate) async fn send(self: &Arc<Self>, message: Message) -> Result<(), ChannelError> {
         self.check_open()?;
         let cost = self.cost(&message);
-        let permit = self
-            .room
-            .acquire_many(cost)
-            .await
-            .map_err(|_| ChannelError::Closed)?;
+        let permit = self.room.acquire_many(cost).await.map_err(|_| ChannelError::Closed)?;
         permit.forget();
         match self.accept(message, cost) {
             Some(handover) => handover.await,
@@ -367,10 +353,7 @@ impl Outgoing {
 
     /// A message larger than the whole buffer takes all of it, and passes alone.
     fn cost(&self, message: &Message) -> u32 {
-        let cost = message
-            .len()
-            .saturating_add(COST_PER_MESSAGE)
-            .min(self.capacity);
+        let cost = message.len().saturating_add(COST_PER_MESSAGE).min(self.capacity);
         u32::try_from(cost).unwrap_or(u32::MAX)
     }
 

@@ -87,19 +87,12 @@ impl Peer {
     }
 
     fn check_open(&self) -> Result<(), NegotiationError> {
-        if self.shared.is_closing() {
-            Err(NegotiationError::Closed)
-        } else {
-            Ok(())
-        }
+        if self.shared.is_closing() { Err(NegotiationError::Closed) } else { Ok(()) }
     }
 
     /// Sets a description that the engine made itself.
     async fn set_local(&self, description: RTCSessionDescription) -> Result<(), NegotiationError> {
-        self.engine
-            .set_local_description(description)
-            .await
-            .map_err(|error| engine_error(&error))
+        self.engine.set_local_description(description).await.map_err(|error| engine_error(&error))
     }
 
     /// A remote description is in place: what waited for it goes on.
@@ -124,11 +117,7 @@ impl Peer {
     }
 
     async fn answer(&self) -> Result<SessionDescription, NegotiationError> {
-        let answer = self
-            .engine
-            .create_answer(None)
-            .await
-            .map_err(|error| refused(&error))?;
+        let answer = self.engine.create_answer(None).await.map_err(|error| refused(&error))?;
         let answer_sdp = SessionDescription::answer(answer.sdp.clone());
         self.shared.set_local_ufrag(answer_sdp.ice_ufrag());
         self.set_local(answer).await?;
@@ -166,10 +155,7 @@ impl PeerConnection for Peer {
         let mut negotiation = self.negotiation.lock().await;
         self.check_open()?;
         if negotiation.has_local_offer {
-            return Err(wrong_state(
-                STEP,
-                "an own offer is pending: roll it back first",
-            ));
+            return Err(wrong_state(STEP, "an own offer is pending: roll it back first"));
         }
         if offer.kind != SdpKind::Offer {
             return Err(wrong_state(STEP, "the description is not an offer"));
@@ -190,8 +176,7 @@ impl PeerConnection for Peer {
             }
             return answered;
         }
-        self.remote_description_set(&mut negotiation, remote_ufrag)
-            .await;
+        self.remote_description_set(&mut negotiation, remote_ufrag).await;
         self.negotiated().await;
         self.shared.pulse.nudge();
         answered
@@ -211,13 +196,9 @@ impl PeerConnection for Peer {
         let remote_ufrag = answer.ice_ufrag().map(str::to_owned);
         self.shared.hurry(remote_ufrag != negotiation.remote_ufrag);
         let answer = convert::to_engine(answer).map_err(|error| refused(&error))?;
-        self.engine
-            .set_remote_description(answer)
-            .await
-            .map_err(|error| refused(&error))?;
+        self.engine.set_remote_description(answer).await.map_err(|error| refused(&error))?;
         negotiation.has_local_offer = provisional;
-        self.remote_description_set(&mut negotiation, remote_ufrag)
-            .await;
+        self.remote_description_set(&mut negotiation, remote_ufrag).await;
         self.negotiated().await;
         self.shared.pulse.nudge();
         Ok(())
@@ -273,19 +254,14 @@ impl PeerConnection for Peer {
         if self.shared.is_closing() {
             return Err(ChannelError::Closed);
         }
-        negotiation
-            .agreed
-            .retain(|_, channel| channel.upgrade().is_some_and(|c| !c.is_closed()));
+        negotiation.agreed.retain(|_, channel| channel.upgrade().is_some_and(|c| !c.is_closed()));
         if let Some(id) = init.negotiated
             && negotiation.agreed.contains_key(&id)
         {
             return Err(ChannelInitError::IdInUse(id).into());
         }
         let birth = Birth::begin(&self.shared);
-        let made = self
-            .engine
-            .create_data_channel(label, Some(convert::channel_init(&init)))
-            .await;
+        let made = self.engine.create_data_channel(label, Some(convert::channel_init(&init))).await;
         let twin = made.as_ref().ok().and_then(|made| birth.twin(made.id()));
         drop(birth);
         let made = made.map_err(|error| match error {
@@ -298,10 +274,7 @@ impl PeerConnection for Peer {
         }
         drop(ids);
         let keeper = agreed.is_none().then(|| self.ids.clone());
-        let parameters = ChannelParameters {
-            label: label.to_owned(),
-            init,
-        };
+        let parameters = ChannelParameters { label: label.to_owned(), init };
         let outgoing = Outgoing::new(EngineEnd::made(made, twin, keeper).await, &self.shared);
         if let Some(id) = agreed {
             negotiation.agreed.insert(id, Arc::downgrade(&outgoing));
@@ -324,10 +297,7 @@ impl PeerConnection for Peer {
             return Err(BackendError::Closed);
         }
         let pair = convert::selected_pair(&*self.engine).await;
-        Ok(convert::peer_stats(
-            &convert::report(&*self.engine).await,
-            pair,
-        ))
+        Ok(convert::peer_stats(&convert::report(&*self.engine).await, pair))
     }
 
     async fn close(&self) {
@@ -346,17 +316,12 @@ impl Drop for Peer {
 
 impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Peer")
-            .field("closing", &self.shared.is_closing())
-            .finish_non_exhaustive()
+        f.debug_struct("Peer").field("closing", &self.shared.is_closing()).finish_non_exhaustive()
     }
 }
 
 fn wrong_state(step: &'static str, reason: &str) -> NegotiationError {
-    NegotiationError::WrongState {
-        step,
-        reason: reason.to_owned(),
-    }
+    NegotiationError::WrongState { step, reason: reason.to_owned() }
 }
 
 fn engine_error(error: &EngineError) -> NegotiationError {

@@ -146,9 +146,7 @@ impl Pulse {
     fn leap(&self) {
         let left = self
             .leaps_left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(1)
-            });
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         if left.is_ok() {
             let tick = u64::try_from(self.tick.as_nanos()).unwrap_or(0);
             self.ahead.fetch_add(tick, Ordering::Relaxed);
@@ -181,17 +179,11 @@ impl Pulse {
             return Poll::Ready(());
         }
         self.driver.register(cx.waker());
-        if self.nudged.swap(false, Ordering::AcqRel) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
+        if self.nudged.swap(false, Ordering::AcqRel) { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn hurry_until(&self) -> MutexGuard<'_, Instant> {
-        self.hurry_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.hurry_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

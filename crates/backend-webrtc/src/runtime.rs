@@ -53,13 +53,7 @@ impl EngineRuntime {
         buffers: SocketBuffers,
         watch: Weak<dyn DriverWatch>,
     ) -> Self {
-        Self {
-            pulse,
-            ledger,
-            buffers,
-            watch,
-            driver_spawned: AtomicBool::new(false),
-        }
+        Self { pulse, ledger, buffers, watch, driver_spawned: AtomicBool::new(false) }
     }
 }
 
@@ -91,10 +85,7 @@ impl Runtime for EngineRuntime {
             debug!(%error, "cannot enlarge the buffers of a UDP socket");
         }
         let inner = TokioRuntime.wrap_udp_socket(socket)?;
-        Ok(Arc::new(Socket {
-            inner,
-            pulse: self.pulse.clone(),
-        }))
+        Ok(Arc::new(Socket { inner, pulse: self.pulse.clone() }))
     }
 
     fn wrap_tcp_listener(
@@ -288,10 +279,7 @@ mod tests {
         assert!(!holds_binding_success(&success, &meta(4, 4)), "cut off");
         let both = [request, success].concat();
         assert!(holds_binding_success(&both, &meta(16, 8)));
-        assert!(
-            !holds_binding_success(&both, &meta(8, 8)),
-            "the second one is not part of it"
-        );
+        assert!(!holds_binding_success(&both, &meta(8, 8)), "the second one is not part of it");
         assert!(!holds_binding_success(&[], &meta(0, 0)));
     }
 }

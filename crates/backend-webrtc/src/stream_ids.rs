@@ -72,10 +72,7 @@ pub(crate) struct Ready<'a> {
 impl Ready<'_> {
     /// Takes note of a channel that is announced in band.
     pub(crate) fn made(&mut self, channel: &Arc<dyn EngineChannel>) {
-        self.state.own.push(Own {
-            handle: channel.id(),
-            channel: Arc::downgrade(channel),
-        });
+        self.state.own.push(Own { handle: channel.id(), channel: Arc::downgrade(channel) });
     }
 }
 
@@ -95,10 +92,7 @@ struct Lid {
 
 impl StreamIds {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self {
-            shared,
-            state: Mutex::default(),
-        }
+        Self { shared, state: Mutex::default() }
     }
 
     /// Sees to it that the engine chooses a good id, as long as what this gives lives.
@@ -121,10 +115,7 @@ impl StreamIds {
                 "{MAX_CLOSED} channels were closed in this connection, it can have no more"
             )));
         }
-        Ok(Ready {
-            state,
-            _silence: silence,
-        })
+        Ok(Ready { state, _silence: silence })
     }
 
     /// Closes a channel of ours; returns when the engine has taken it out of its books.
@@ -175,23 +166,15 @@ impl State {
             return;
         }
         let report = convert::report(engine).await;
-        let ids = closed
-            .iter()
-            .filter_map(|own| convert::stream_id(&report, own.handle));
-        self.lids.extend(ids.map(|id| Lid {
-            id,
-            channel: None,
-            _twin: None,
-        }));
+        let ids = closed.iter().filter_map(|own| convert::stream_id(&report, own.handle));
+        self.lids.extend(ids.map(|id| Lid { id, channel: None, _twin: None }));
     }
 }
 
 impl Lid {
     async fn put_on(&mut self, shared: &Arc<Shared>, engine: &Arc<dyn EnginePeer>) {
-        let init = RTCDataChannelInit {
-            negotiated: Some(self.id),
-            ..RTCDataChannelInit::default()
-        };
+        let init =
+            RTCDataChannelInit { negotiated: Some(self.id), ..RTCDataChannelInit::default() };
         let birth = Birth::begin(shared);
         match engine.create_data_channel("", Some(init)).await {
             Ok(channel) => {

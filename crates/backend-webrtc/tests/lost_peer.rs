@@ -19,11 +19,7 @@ const SOON: Duration = Duration::from_secs(20);
 #[test]
 fn a_killed_peer_is_first_disconnected_then_failed() {
     let runtime = || {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap()
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
     };
     let (survivor, victim) = (runtime(), runtime());
     let config = Config::default()
@@ -31,16 +27,10 @@ fn a_killed_peer_is_first_disconnected_then_failed() {
         .timeouts(Duration::from_secs(1), Duration::from_secs(1));
     let engine = WebRtcBackend::new(config).unwrap();
 
-    let right = victim
-        .block_on(engine.create_peer(PeerConfig::default()))
-        .unwrap();
+    let right = victim.block_on(engine.create_peer(PeerConfig::default())).unwrap();
     let (left, mut states, mut right_states) = survivor.block_on(async {
         let left = engine.create_peer(PeerConfig::default()).await.unwrap();
-        let mut channel = left
-            .peer
-            .create_channel("x", ChannelInit::default())
-            .await
-            .unwrap();
+        let mut channel = left.peer.create_channel("x", ChannelInit::default()).await.unwrap();
         let offer = left.peer.make_offer(OfferOptions::default()).await.unwrap();
         let answer = right.peer.accept_offer(offer).await.unwrap();
         left.peer.accept_answer(answer).await.unwrap();
@@ -54,11 +44,7 @@ fn a_killed_peer_is_first_disconnected_then_failed() {
     victim.shutdown_timeout(SOON);
     survivor.block_on(async {
         until(&mut states, ConnectionState::Disconnected).await;
-        assert!(
-            killed.elapsed() < Duration::from_secs(5),
-            "{:?}",
-            killed.elapsed()
-        );
+        assert!(killed.elapsed() < Duration::from_secs(5), "{:?}", killed.elapsed());
         until(&mut states, ConnectionState::Failed).await;
         left.close().await;
         until(&mut states, ConnectionState::Closed).await;
@@ -78,9 +64,7 @@ async fn until(states: &mut mpsc::UnboundedReceiver<ConnectionState>, wanted: Co
         }
         panic!("the events ended before {wanted:?}");
     };
-    tokio::time::timeout(SOON, wait)
-        .await
-        .unwrap_or_else(|_| panic!("never {wanted:?}"));
+    tokio::time::timeout(SOON, wait).await.unwrap_or_else(|_| panic!("never {wanted:?}"));
 }
 
 fn carry(

@@ -20,11 +20,7 @@ async fn one_after_the_other() {
     let engine = WebRtcBackend::default();
     let left = engine.create_peer(PeerConfig::default()).await.unwrap();
     let right = engine.create_peer(PeerConfig::default()).await.unwrap();
-    let first = left
-        .peer
-        .create_channel("first", ChannelInit::default())
-        .await
-        .unwrap();
+    let first = left.peer.create_channel("first", ChannelInit::default()).await.unwrap();
     let offer = left.peer.make_offer(OfferOptions::default()).await.unwrap();
     let answer = right.peer.accept_offer(offer).await.unwrap();
     left.peer.accept_answer(answer).await.unwrap();

@@ -25,10 +25,7 @@ async fn a_first_channel_opens_quickly() {
         times.push(first_channel(&engine).await);
     }
     times.sort_unstable();
-    assert!(
-        times[ROUNDS / 2] < BOUND,
-        "from offer to open channel: {times:?}"
-    );
+    assert!(times[ROUNDS / 2] < BOUND, "from offer to open channel: {times:?}");
 }
 
 /// The engine's driver is hurried only until the first channel is open; the others must not need it.
@@ -39,19 +36,13 @@ async fn later_channels_open_quickly_too() {
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
         let start = Instant::now();
-        let mut channel = left
-            .create_channel("late", ChannelInit::default())
-            .await
-            .unwrap();
+        let mut channel = left.create_channel("late", ChannelInit::default()).await.unwrap();
         assert_eq!(channel.events.recv().await, Some(ChannelEvent::Open));
         times.push(start.elapsed());
     }
     times.sort_unstable();
     // A lost wake-up costs at least the keepalive interval here.
-    assert!(
-        times[ROUNDS / 2] < BOUND / 4,
-        "from creation to open channel: {times:?}"
-    );
+    assert!(times[ROUNDS / 2] < BOUND / 4, "from creation to open channel: {times:?}");
 }
 
 async fn first_channel(engine: &WebRtcBackend) -> Duration {
@@ -66,11 +57,7 @@ async fn connect(
 ) -> (Arc<dyn PeerConnection>, Arc<dyn PeerConnection>, Duration) {
     let left = engine.create_peer(PeerConfig::default()).await.unwrap();
     let right = engine.create_peer(PeerConfig::default()).await.unwrap();
-    let mut channel = left
-        .peer
-        .create_channel("first", ChannelInit::default())
-        .await
-        .unwrap();
+    let mut channel = left.peer.create_channel("first", ChannelInit::default()).await.unwrap();
     let start = Instant::now();
     let offer = left.peer.make_offer(OfferOptions::default()).await.unwrap();
     let answer = right.peer.accept_offer(offer).await.unwrap();

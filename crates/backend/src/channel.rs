@@ -353,10 +353,7 @@ mod tests {
     #[test]
     fn debug_output_hides_the_payload() {
         assert_eq!(format!("{:?}", Message::from("secret")), "Text(6 bytes)");
-        assert_eq!(
-            format!("{:?}", Message::from(vec![1, 2])),
-            "Binary(2 bytes)"
-        );
+        assert_eq!(format!("{:?}", Message::from(vec![1, 2])), "Binary(2 bytes)");
     }
 
     #[test]
@@ -384,25 +381,16 @@ mod tests {
         let long = "x".repeat(65_536);
         let lifetime = Duration::from_millis(65_536);
         let plain = ChannelInit::default();
-        assert_eq!(
-            plain.validate(&long),
-            Err(ChannelInitError::LabelTooLong(65_536))
-        );
+        assert_eq!(plain.validate(&long), Err(ChannelInitError::LabelTooLong(65_536)));
         assert_eq!(
             plain.clone().protocol(long).validate("x"),
             Err(ChannelInitError::ProtocolTooLong(65_536))
         );
         assert_eq!(
-            plain
-                .clone()
-                .reliability(Reliability::MaxLifetime(lifetime))
-                .validate("x"),
+            plain.clone().reliability(Reliability::MaxLifetime(lifetime)).validate("x"),
             Err(ChannelInitError::LifetimeTooLong(lifetime))
         );
-        assert_eq!(
-            plain.negotiated(u16::MAX).validate("x"),
-            Err(ChannelInitError::IdOutOfRange)
-        );
+        assert_eq!(plain.negotiated(u16::MAX).validate("x"), Err(ChannelInitError::IdOutOfRange));
     }
 
     #[test]

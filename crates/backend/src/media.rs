@@ -70,13 +70,7 @@ pub struct EncodedFrame {
 impl EncodedFrame {
     /// A frame without a known duration.
     pub fn new(codec: Codec, rtp_time: u32, keyframe: bool, payload: Bytes) -> Self {
-        Self {
-            codec,
-            rtp_time,
-            duration: None,
-            keyframe,
-            payload,
-        }
+        Self { codec, rtp_time, duration: None, keyframe, payload }
     }
 }
 
@@ -99,11 +93,7 @@ impl TrackInit {
         stream_id: impl Into<String>,
         track_id: impl Into<String>,
     ) -> Self {
-        Self {
-            codecs,
-            stream_id: stream_id.into(),
-            track_id: track_id.into(),
-        }
+        Self { codecs, stream_id: stream_id.into(), track_id: track_id.into() }
     }
 }
 

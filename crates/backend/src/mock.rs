@@ -143,10 +143,7 @@ mod tests {
 
     /// Code under test: sends what it has, tells whether the peer answered.
     async fn ask(peer: &dyn PeerConnection) -> Option<Message> {
-        let mut handle = peer
-            .create_channel("question", ChannelInit::default())
-            .await
-            .ok()?;
+        let mut handle = peer.create_channel("question", ChannelInit::default()).await.ok()?;
         while let Some(event) = handle.events.recv().await {
             match event {
                 ChannelEvent::Open => handle.channel.send("well?".into()).await.ok()?,
@@ -162,13 +159,10 @@ mod tests {
         let (events, reader) = queue(4, usize::MAX);
         events.force_send(ChannelEvent::Open);
         let mut channel = MockDataChannel::new();
-        channel
-            .expect_send()
-            .withf(|message| *message == "well?".into())
-            .return_once(move |_| {
-                events.force_send(ChannelEvent::Message("yes".into()));
-                Ok(())
-            });
+        channel.expect_send().withf(|message| *message == "well?".into()).return_once(move |_| {
+            events.force_send(ChannelEvent::Message("yes".into()));
+            Ok(())
+        });
         let handle = ChannelHandle::new(Arc::new(channel), ChannelEvents::new(reader));
         let mut peer = MockPeerConnection::new();
         peer.expect_create_channel()

@@ -50,12 +50,7 @@ pub fn queue<T: Weigh>(max_items: usize, max_weight: usize) -> (EventSender<T>, 
             blocked: Vec::new(),
         }),
     });
-    (
-        EventSender {
-            shared: shared.clone(),
-        },
-        EventReceiver { shared },
-    )
+    (EventSender { shared: shared.clone() }, EventReceiver { shared })
 }
 
 /// The engine's end of a queue. Clones feed the same queue; it ends when all are dropped.
@@ -84,11 +79,7 @@ impl<T: Weigh> EventSender<T> {
                 Err(TrySendError::Closed(_)) => Poll::Ready(Err(Closed)),
                 Err(TrySendError::Full(value)) => {
                     item = Some(value);
-                    if !state
-                        .blocked
-                        .iter()
-                        .any(|waker| waker.will_wake(cx.waker()))
-                    {
+                    if !state.blocked.iter().any(|waker| waker.will_wake(cx.waker())) {
                         state.blocked.push(cx.waker().clone());
                     }
                     Poll::Pending
@@ -135,9 +126,7 @@ impl<T: Weigh> EventSender<T> {
 impl<T: Weigh> Clone for EventSender<T> {
     fn clone(&self) -> Self {
         self.shared.lock().senders += 1;
-        Self {
-            shared: self.shared.clone(),
-        }
+        Self { shared: self.shared.clone() }
     }
 }
 
@@ -146,11 +135,7 @@ impl<T: Weigh> Drop for EventSender<T> {
         let reader = {
             let mut state = self.shared.lock();
             state.senders -= 1;
-            if state.senders == 0 {
-                state.reader.take()
-            } else {
-                None
-            }
+            if state.senders == 0 { state.reader.take() } else { None }
         };
         wake(reader);
     }
@@ -214,10 +199,7 @@ impl<T: Weigh> Drop for EventReceiver<T> {
         let (items, blocked) = {
             let mut state = self.shared.lock();
             state.reader_gone = true;
-            (
-                std::mem::take(&mut state.items),
-                std::mem::take(&mut state.blocked),
-            )
+            (std::mem::take(&mut state.items), std::mem::take(&mut state.blocked))
         };
         // Outside the lock: an item may own another end of this very queue.
         drop(items);
@@ -398,10 +380,7 @@ mod tests {
         assert_eq!(receiver.try_recv(), Some(Heavy(1)));
         assert!(wakes.take() > 0);
         assert_eq!(second.as_mut().poll(&mut cx), Poll::Ready(Ok(())));
-        assert!(
-            third.as_mut().poll(&mut cx).is_pending(),
-            "no room for both"
-        );
+        assert!(third.as_mut().poll(&mut cx).is_pending(), "no room for both");
         drop(receiver);
         assert!(wakes.take() > 0);
         assert_eq!(third.as_mut().poll(&mut cx), Poll::Ready(Err(Closed)));
@@ -414,12 +393,7 @@ mod tests {
         {
             let mut cancelled = pin!(sender.send(Heavy(2)));
             let waker = Waker::noop();
-            assert!(
-                cancelled
-                    .as_mut()
-                    .poll(&mut Context::from_waker(waker))
-                    .is_pending()
-            );
+            assert!(cancelled.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
         }
         assert_eq!(receiver.try_recv(), Some(Heavy(1)));
         assert_eq!(receiver.try_recv(), None);
@@ -433,10 +407,7 @@ mod tests {
         drop(receiver);
         assert!(sender.is_closed());
         assert_eq!(sender.send(Heavy(1)).await, Err(Closed));
-        assert_eq!(
-            sender.try_send(Heavy(2)),
-            Err(TrySendError::Closed(Heavy(2)))
-        );
+        assert_eq!(sender.try_send(Heavy(2)), Err(TrySendError::Closed(Heavy(2))));
         sender.force_send(Heavy(3));
     }
 

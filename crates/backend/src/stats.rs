@@ -45,11 +45,7 @@ impl CandidateStats {
         protocol: impl Into<String>,
         address: impl Into<String>,
     ) -> Self {
-        Self {
-            kind,
-            protocol: protocol.into(),
-            address: address.into(),
-        }
+        Self { kind, protocol: protocol.into(), address: address.into() }
     }
 }
 
@@ -74,11 +70,7 @@ pub struct CandidatePair {
 impl CandidatePair {
     /// A pair without a measured round trip.
     pub fn new(local: CandidateStats, remote: CandidateStats) -> Self {
-        Self {
-            local,
-            remote,
-            round_trip_time: None,
-        }
+        Self { local, remote, round_trip_time: None }
     }
 }
 

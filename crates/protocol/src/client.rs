@@ -85,12 +85,7 @@ pub struct ClientMessage {
 impl ClientMessage {
     /// A message without notification, token and reference.
     pub fn new(content: Json) -> Self {
-        Self {
-            content,
-            notification: Notification::default(),
-            token: None,
-            reference: None,
-        }
+        Self { content, notification: Notification::default(), token: None, reference: None }
     }
 }
 
@@ -108,42 +103,28 @@ impl fmt::Debug for ClientFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::KeepAlive => f.write_str("KeepAlive"),
-            Self::JoinRoom {
-                group,
-                token,
-                reference,
-            } => f
+            Self::JoinRoom { group, token, reference } => f
                 .debug_struct("JoinRoom")
                 .field("group", group)
                 .field("token", &hidden(token))
                 .field("reference", reference)
                 .finish(),
-            Self::Broadcast { group, message } => f
-                .debug_struct("Broadcast")
-                .field("group", group)
-                .field("message", message)
-                .finish(),
-            Self::SendMessage { user, message } => f
-                .debug_struct("SendMessage")
-                .field("user", user)
-                .field("message", message)
-                .finish(),
-            Self::Rtc {
-                to,
-                content,
-                token,
-                reference,
-            } => f
+            Self::Broadcast { group, message } => {
+                f.debug_struct("Broadcast").field("group", group).field("message", message).finish()
+            }
+            Self::SendMessage { user, message } => {
+                f.debug_struct("SendMessage").field("user", user).field("message", message).finish()
+            }
+            Self::Rtc { to, content, token, reference } => f
                 .debug_struct("Rtc")
                 .field("to", to)
                 .field("content", content)
                 .field("token", &hidden(token))
                 .field("reference", reference)
                 .finish(),
-            Self::Unknown { action, .. } => f
-                .debug_struct("Unknown")
-                .field("action", action)
-                .finish_non_exhaustive(),
+            Self::Unknown { action, .. } => {
+                f.debug_struct("Unknown").field("action", action).finish_non_exhaustive()
+            }
         }
     }
 }
@@ -184,35 +165,26 @@ impl ClientFrame {
                 token: token()?,
                 reference: reference()?,
             },
-            "broadcast" => Self::Broadcast {
-                group: Fields::required("rid", raw.rid)?,
-                message: message()?,
-            },
-            "sendMessage" => Self::SendMessage {
-                user: Fields::required("uid", raw.uid)?,
-                message: message()?,
-            },
+            "broadcast" => {
+                Self::Broadcast { group: Fields::required("rid", raw.rid)?, message: message()? }
+            }
+            "sendMessage" => {
+                Self::SendMessage { user: Fields::required("uid", raw.uid)?, message: message()? }
+            }
             "rtc" => Self::Rtc {
                 to: edge_cid("uid", raw.uid)?,
                 content: Fields::required("content", raw.content)?,
                 token: token()?,
                 reference: reference()?,
             },
-            _ => Self::Unknown {
-                action,
-                frame: Fields::whole(text)?,
-            },
+            _ => Self::Unknown { action, frame: Fields::whole(text)? },
         })
     }
 
     pub(crate) fn encode(&self) -> Result<String, serde_json::Error> {
         match self {
             Self::KeepAlive => Ok(r#"{"action":"keepAlive"}"#.to_owned()),
-            Self::JoinRoom {
-                group,
-                token,
-                reference,
-            } => serde_json::to_string(&JoinRoomOut {
+            Self::JoinRoom { group, token, reference } => serde_json::to_string(&JoinRoomOut {
                 action: "joinRoom",
                 rid: group.as_ref(),
                 token: token.as_deref(),
@@ -224,12 +196,7 @@ impl ClientFrame {
             Self::SendMessage { user, message } => {
                 MessageOut::new("sendMessage", None, Some(user), message).to_text()
             }
-            Self::Rtc {
-                to,
-                content,
-                token,
-                reference,
-            } => serde_json::to_string(&RtcOut {
+            Self::Rtc { to, content, token, reference } => serde_json::to_string(&RtcOut {
                 action: "rtc",
                 uid: to.to_string(),
                 content,
@@ -253,12 +220,7 @@ struct RawClientFrame<'a> {
     content: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "some")]
     notification: Option<&'a RawValue>,
-    #[serde(
-        borrow,
-        rename = "notificationConfig",
-        default,
-        deserialize_with = "some"
-    )]
+    #[serde(borrow, rename = "notificationConfig", default, deserialize_with = "some")]
     notification_config: Option<&'a RawValue>,
     #[serde(borrow)]
     token: Option<&'a RawValue>,

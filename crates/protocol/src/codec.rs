@@ -20,9 +20,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_frame_bytes: DEFAULT_MAX_FRAME_BYTES,
-        }
+        Self { max_frame_bytes: DEFAULT_MAX_FRAME_BYTES }
     }
 }
 
@@ -99,11 +97,7 @@ pub fn encode_server(frame: &ServerFrame) -> String {
 
 fn check_size(text: &str, limits: &Limits) -> Result<(), DecodeError> {
     let (len, max) = (text.len(), limits.max_frame_bytes);
-    if len > max {
-        Err(DecodeError::TooLarge { len, max })
-    } else {
-        Ok(())
-    }
+    if len > max { Err(DecodeError::TooLarge { len, max }) } else { Ok(()) }
 }
 
 /// Frames hold text, numbers and checked JSON, all of which have a form in JSON.
@@ -113,11 +107,7 @@ fn written(text: Result<String, serde_json::Error>) -> String {
 
 /// `%` can stand only inside strings of a JSON text, so it can be escaped without parsing.
 fn protect_percent(text: String) -> String {
-    if text.contains('%') {
-        text.replace('%', r"\u0025")
-    } else {
-        text
-    }
+    if text.contains('%') { text.replace('%', r"\u0025") } else { text }
 }
 
 /// Takes the protection back, so that a content arrives as it was written.
@@ -136,10 +126,7 @@ fn unprotect_percent(text: &str) -> Cow<'_, str> {
             rest = after;
         } else {
             // A backslash and what it escapes go together: `\\u0025` is a backslash and plain text.
-            let end = escape
-                .char_indices()
-                .nth(2)
-                .map_or(escape.len(), |(end, _)| end);
+            let end = escape.char_indices().nth(2).map_or(escape.len(), |(end, _)| end);
             out.push_str(&escape[..end]);
             rest = &escape[end..];
         }
@@ -246,10 +233,7 @@ pub(crate) fn edge_cid(
 }
 
 pub(crate) fn invalid(field: &'static str, error: impl std::fmt::Display) -> DecodeError {
-    DecodeError::Field {
-        field,
-        reason: error.to_string(),
-    }
+    DecodeError::Field { field, reason: error.to_string() }
 }
 
 #[cfg(test)]
@@ -258,11 +242,8 @@ mod tests {
 
     #[test]
     fn percent_is_protected_and_comes_back() {
-        let frame = ServerFrame::Error {
-            text: r"100% of \u0025".to_owned(),
-            code: None,
-            reference: None,
-        };
+        let frame =
+            ServerFrame::Error { text: r"100% of \u0025".to_owned(), code: None, reference: None };
         let text = encode_server(&frame);
         assert!(!text.contains('%'));
         assert_eq!(decode_server(&text, &Limits::default()).unwrap(), frame);
@@ -294,10 +275,7 @@ mod tests {
         let limits = Limits::default();
         let error = |text| decode_client(text, &limits).unwrap_err().to_string();
         assert_eq!(error(r#"{"rid":"G"}"#), "the field `action` is missing");
-        assert_eq!(
-            error(r#"{"action":"broadcast","rid":"G"}"#),
-            "the field `content` is missing"
-        );
+        assert_eq!(error(r#"{"action":"broadcast","rid":"G"}"#), "the field `content` is missing");
         assert!(
             error(r#"{"action":"joinRoom","rid":7}"#).starts_with("the field `rid` is invalid")
         );

@@ -138,11 +138,7 @@ impl GroupQuery {
 
     /// Writes the body of a request to this service.
     pub fn encode(&self, service: &str, owner: &str) -> String {
-        let mut out = QueryOut {
-            service,
-            owner,
-            ..QueryOut::default()
-        };
+        let mut out = QueryOut { service, owner, ..QueryOut::default() };
         let page = match self {
             Self::Users(query) => {
                 out.group = Some(&query.group);
@@ -220,11 +216,7 @@ impl Serialize for StartKey {
 impl<'de> Deserialize<'de> for StartKey {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let key = Json::deserialize(deserializer)?;
-        Ok(if key.as_str() == r#""end""# {
-            Self::End
-        } else {
-            Self::Next(key)
-        })
+        Ok(if key.as_str() == r#""end""# { Self::End } else { Self::Next(key) })
     }
 }
 
@@ -340,10 +332,7 @@ fn matcher<T>(
     let condition = condition.as_deref().unwrap_or(">");
     match Condition::read(condition) {
         Some(condition) => Ok(Matcher::Compare(condition, value)),
-        None => Err(invalid(
-            "condition",
-            format_args!("`{condition}` is not a comparison"),
-        )),
+        None => Err(invalid("condition", format_args!("`{condition}` is not a comparison"))),
     }
 }
 
@@ -370,19 +359,13 @@ impl TryFrom<UserEntryWire> for UserEntry {
     type Error = IdError;
 
     fn try_from(wire: UserEntryWire) -> Result<Self, IdError> {
-        Ok(Self {
-            user: UserId::new(after_hash(&wire.uid))?,
-            cid: wire.cid,
-        })
+        Ok(Self { user: UserId::new(after_hash(&wire.uid))?, cid: wire.cid })
     }
 }
 
 impl From<UserEntry> for UserEntryWire {
     fn from(entry: UserEntry) -> Self {
-        Self {
-            uid: format!("{OWN_PART}#{}", entry.user),
-            cid: entry.cid,
-        }
+        Self { uid: format!("{OWN_PART}#{}", entry.user), cid: entry.cid }
     }
 }
 
@@ -396,19 +379,13 @@ impl TryFrom<GroupEntryWire> for GroupEntry {
     type Error = IdError;
 
     fn try_from(wire: GroupEntryWire) -> Result<Self, IdError> {
-        Ok(Self {
-            group: GroupName::new(after_hash(&wire.rid))?,
-            connections: wire.cnt,
-        })
+        Ok(Self { group: GroupName::new(after_hash(&wire.rid))?, connections: wire.cnt })
     }
 }
 
 impl From<GroupEntry> for GroupEntryWire {
     fn from(entry: GroupEntry) -> Self {
-        Self {
-            rid: format!("{OWN_PART}#{}", entry.group),
-            cnt: entry.connections,
-        }
+        Self { rid: format!("{OWN_PART}#{}", entry.group), cnt: entry.connections }
     }
 }
 

@@ -170,9 +170,7 @@ fn check_connection(text: &str) -> Result<&str, IdError> {
 }
 
 fn check_group(text: &str) -> Result<&str, IdError> {
-    check("group name", text, MAX_GROUP_BYTES, |c| {
-        c != '#' && !c.is_control()
-    })
+    check("group name", text, MAX_GROUP_BYTES, |c| c != '#' && !c.is_control())
 }
 
 fn check<'a>(
@@ -185,11 +183,7 @@ fn check<'a>(
         return Err(IdError::Empty { what });
     }
     if text.len() > max {
-        return Err(IdError::TooLong {
-            what,
-            len: text.len(),
-            max,
-        });
+        return Err(IdError::TooLong { what, len: text.len(), max });
     }
     match text.chars().find(|c| !allowed(*c)) {
         Some(character) => Err(IdError::Character { what, character }),
@@ -213,17 +207,9 @@ mod tests {
     #[test]
     fn a_connection_id_is_safe_in_html() {
         for bad in ["a<b", "a b", "a\"b", "é", "a:b"] {
-            assert!(
-                matches!(ConnectionId::new(bad), Err(IdError::Character { .. })),
-                "{bad}"
-            );
+            assert!(matches!(ConnectionId::new(bad), Err(IdError::Character { .. })), "{bad}");
         }
-        assert_eq!(
-            ConnectionId::new("cid:"),
-            Err(IdError::Empty {
-                what: "connection id"
-            })
-        );
+        assert_eq!(ConnectionId::new("cid:"), Err(IdError::Empty { what: "connection id" }));
     }
 
     #[test]

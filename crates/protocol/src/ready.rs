@@ -53,9 +53,7 @@ pub struct ServerLimits {
 
 impl Default for ServerLimits {
     fn default() -> Self {
-        Self {
-            max_frame_bytes: DEFAULT_MAX_FRAME_BYTES,
-        }
+        Self { max_frame_bytes: DEFAULT_MAX_FRAME_BYTES }
     }
 }
 

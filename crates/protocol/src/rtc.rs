@@ -53,12 +53,7 @@ pub enum RtcSignal {
 impl RtcContent {
     /// A content with nothing beside the signal.
     pub fn new(signal: RtcSignal) -> Self {
-        Self {
-            signal,
-            call: None,
-            reason: None,
-            capabilities: None,
-        }
+        Self { signal, call: None, reason: None, capabilities: None }
     }
 
     /// Sets the call it belongs to.
@@ -268,10 +263,7 @@ fn description(
 ) -> Result<SessionDescription, DecodeError> {
     let description: SessionDescription = Fields::record(field, raw)?;
     if description.kind != kind {
-        return Err(invalid(
-            field,
-            format_args!("its type is {:?}", description.kind),
-        ));
+        return Err(invalid(field, format_args!("its type is {:?}", description.kind)));
     }
     Ok(description)
 }

@@ -30,28 +30,19 @@ pub struct SessionDescription {
 impl SessionDescription {
     /// An offer with this SDP.
     pub fn offer(sdp: impl Into<String>) -> Self {
-        Self {
-            kind: SdpKind::Offer,
-            sdp: sdp.into(),
-        }
+        Self { kind: SdpKind::Offer, sdp: sdp.into() }
     }
 
     /// An answer with this SDP.
     pub fn answer(sdp: impl Into<String>) -> Self {
-        Self {
-            kind: SdpKind::Answer,
-            sdp: sdp.into(),
-        }
+        Self { kind: SdpKind::Answer, sdp: sdp.into() }
     }
 
     /// The ICE user name fragment of the description (RFC 8839 §5.4): the first `a=ice-ufrag` line.
     ///
     /// A candidate that names another fragment belongs to another negotiation.
     pub fn ice_ufrag(&self) -> Option<&str> {
-        self.sdp
-            .lines()
-            .find_map(|line| line.strip_prefix("a=ice-ufrag:"))
-            .map(str::trim)
+        self.sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).map(str::trim)
     }
 }
 

@@ -153,11 +153,7 @@ impl ServerFrame {
                 from: from()?,
             }
         } else if raw.rtc.is_some() {
-            Self::Rtc {
-                content: Fields::content("#rtc", raw.rtc)?,
-                user: user()?,
-                from: from()?,
-            }
+            Self::Rtc { content: Fields::content("#rtc", raw.rtc)?, user: user()?, from: from()? }
         } else if raw.notice.is_some() {
             Self::Notice(Notice {
                 code: Fields::required("#code", raw.code)?,
@@ -174,9 +170,7 @@ impl ServerFrame {
         } else if raw.ready.is_some() {
             Self::Ready(Fields::record("#ready", raw.ready)?)
         } else if raw.done.is_some() {
-            Self::Done {
-                reference: Fields::required("#done", raw.done)?,
-            }
+            Self::Done { reference: Fields::required("#done", raw.done)? }
         } else {
             Self::Unknown(Fields::whole_unprotected(text)?)
         })
@@ -184,36 +178,21 @@ impl ServerFrame {
 
     pub(crate) fn encode(&self) -> Result<String, serde_json::Error> {
         match self {
-            Self::Message {
-                content,
-                user,
-                from,
-                group,
-            } => serde_json::to_string(&MessageOut {
+            Self::Message { content, user, from, group } => serde_json::to_string(&MessageOut {
                 message: content,
                 user_id: user,
                 scid: from,
                 srid: group,
             }),
-            Self::Private {
-                content,
-                user,
-                from,
-            } => serde_json::to_string(&PrivateOut {
+            Self::Private { content, user, from } => serde_json::to_string(&PrivateOut {
                 private: content,
                 user_id: user,
                 scid: from,
                 srid: None,
             }),
-            Self::Rtc {
-                content,
-                user,
-                from,
-            } => serde_json::to_string(&RtcOut {
-                rtc: content,
-                user_id: user,
-                scid: from,
-            }),
+            Self::Rtc { content, user, from } => {
+                serde_json::to_string(&RtcOut { rtc: content, user_id: user, scid: from })
+            }
             Self::Notice(notice) => serde_json::to_string(&NoticeOut {
                 notice: notice.text(),
                 user_id: &notice.user,
@@ -221,11 +200,7 @@ impl ServerFrame {
                 srid: &notice.group,
                 code: &notice.code,
             }),
-            Self::Error {
-                text,
-                code,
-                reference,
-            } => serde_json::to_string(&ErrorOut {
+            Self::Error { text, code, reference } => serde_json::to_string(&ErrorOut {
                 error: text,
                 code: code.as_ref(),
                 reference: *reference,

@@ -25,10 +25,8 @@ const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
 fn examples(kind: &str) -> Vec<&'static str> {
     let fence = format!("```json {kind}\n");
     let blocks = DOCUMENT.split(fence.as_str()).skip(1);
-    let lines: Vec<_> = blocks
-        .filter_map(|block| block.split("```").next())
-        .flat_map(str::lines)
-        .collect();
+    let lines: Vec<_> =
+        blocks.filter_map(|block| block.split("```").next()).flat_map(str::lines).collect();
     assert!(!lines.is_empty(), "no example of {kind}");
     lines
 }
@@ -247,10 +245,7 @@ fn fields() {
     let json = || Some(Json::null());
     let message = ClientMessage {
         content: Json::null(),
-        notification: Notification {
-            notification: json(),
-            config: json(),
-        },
+        notification: Notification { notification: json(), config: json() },
         token: text(),
         reference: Some(1),
     };
@@ -258,11 +253,7 @@ fn fields() {
         cid: ConnectionId::new("a").unwrap(),
         user_id: UserId::new("alice").unwrap(),
         resume: text(),
-        ice_servers: vec![IceServer {
-            urls: Vec::new(),
-            username: text(),
-            credential: text(),
-        }],
+        ice_servers: vec![IceServer { urls: Vec::new(), username: text(), credential: text() }],
         limits: ServerLimits { max_frame_bytes: 1 },
         server: String::new(),
     };
@@ -281,40 +272,25 @@ fn fields() {
     let query = UsersQuery {
         group: GroupName::new("lobby").unwrap(),
         user: Some(UserId::new("alice").unwrap()),
-        page: PageRequest {
-            limit: Some(1),
-            start_key: json(),
-            ascending: Some(true),
-        },
+        page: PageRequest { limit: Some(1), start_key: json(), ascending: Some(true) },
     };
     let offer = SessionDescription::offer("");
     let written = [
-        encode_client(&ClientFrame::Broadcast {
-            group: GroupName::new("lobby").unwrap(),
-            message,
-        }),
+        encode_client(&ClientFrame::Broadcast { group: GroupName::new("lobby").unwrap(), message }),
         encode_server(&ServerFrame::Ready(ready)),
-        content(RtcSignal::Candidate(candidate))
-            .encode()
-            .to_string(),
+        content(RtcSignal::Candidate(candidate)).encode().to_string(),
         content(RtcSignal::Offer(offer)).encode().to_string(),
         GroupQuery::Users(query).encode("service", "owner"),
         serde_json::to_string(&ServiceInfo::default()).unwrap(),
     ];
     for text in written {
-        keys(&serde_json::from_str(&text).unwrap())
-            .iter()
-            .for_each(|key| assert_explained(key));
+        keys(&serde_json::from_str(&text).unwrap()).iter().for_each(|key| assert_explained(key));
     }
 }
 
 #[test]
 fn limits() {
-    for limit in [
-        Limits::default().max_frame_bytes,
-        MAX_ID_BYTES,
-        MAX_GROUP_BYTES,
-    ] {
+    for limit in [Limits::default().max_frame_bytes, MAX_ID_BYTES, MAX_GROUP_BYTES] {
         assert!(prose().contains(&format!("{limit} bytes")), "{limit}");
     }
 }

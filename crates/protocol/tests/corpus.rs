@@ -10,9 +10,7 @@ use std::{
 };
 
 fn replay(name: &str, target: impl Fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fuzz/corpus")
-        .join(name);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(name);
     let inputs: Vec<_> = fs::read_dir(&folder)
         .and_then(Iterator::collect)
         .unwrap_or_else(|error| panic!("{} is missing: {error}", folder.display()));

@@ -12,18 +12,11 @@ use skapi_rtc_protocol::{
 };
 
 fn users(page: PageRequest) -> GroupQuery {
-    GroupQuery::Users(UsersQuery {
-        group: group("lobby"),
-        user: None,
-        page,
-    })
+    GroupQuery::Users(UsersQuery { group: group("lobby"), user: None, page })
 }
 
 fn groups(filter: GroupFilter) -> GroupQuery {
-    GroupQuery::Groups(GroupsQuery {
-        filter,
-        page: PageRequest::default(),
-    })
+    GroupQuery::Groups(GroupsQuery { filter, page: PageRequest::default() })
 }
 
 fn is_query(body: &str, query: GroupQuery) {
@@ -38,10 +31,7 @@ fn reads_as(body: &str, filter: GroupFilter) {
 
 #[test]
 fn who_is_in_a_group() {
-    is_query(
-        r#"{"service":"svc","owner":"own","group":"lobby"}"#,
-        users(PageRequest::default()),
-    );
+    is_query(r#"{"service":"svc","owner":"own","group":"lobby"}"#, users(PageRequest::default()));
     is_query(
         r#"{"service":"svc","owner":"own","group":"lobby","user_id":"alice","limit":10,"startKey":{"cid":"a"},"ascending":false}"#,
         GroupQuery::Users(UsersQuery {
@@ -60,17 +50,11 @@ fn who_is_in_a_group() {
 fn which_groups_are_there() {
     is_query(
         r#"{"service":"svc","owner":"own","searchFor":"group","value":" ","condition":">"}"#,
-        groups(GroupFilter::Name(Matcher::Compare(
-            Condition::Gt,
-            " ".to_owned(),
-        ))),
+        groups(GroupFilter::Name(Matcher::Compare(Condition::Gt, " ".to_owned()))),
     );
     is_query(
         r#"{"service":"svc","owner":"own","searchFor":"group","value":"a","range":"b"}"#,
-        groups(GroupFilter::Name(Matcher::Range(
-            "a".to_owned(),
-            "b".to_owned(),
-        ))),
+        groups(GroupFilter::Name(Matcher::Range("a".to_owned(), "b".to_owned()))),
     );
     is_query(
         r#"{"service":"svc","owner":"own","searchFor":"number_of_users","value":2.5,"condition":"<="}"#,
@@ -113,22 +97,11 @@ fn a_number_may_arrive_as_text() {
         r#"{"searchFor":"number_of_users","value":" 3 ","range":"7"}"#,
         GroupFilter::Users(Matcher::Range(3.0, 7.0)),
     );
-    for bad in [
-        r#""""#,
-        r#""three""#,
-        r#""NaN""#,
-        r#""inf""#,
-        "1e999",
-        "true",
-        "[3]",
-    ] {
+    for bad in [r#""""#, r#""three""#, r#""NaN""#, r#""inf""#, "1e999", "true", "[3]"] {
         let body = format!(r#"{{"searchFor":"number_of_users","value":{bad}}}"#);
         assert_eq!(
             GroupQuery::decode(&body),
-            Err(DecodeError::Field {
-                field: "value",
-                reason: "it is not a number".to_owned()
-            }),
+            Err(DecodeError::Field { field: "value", reason: "it is not a number".to_owned() }),
             "{bad}"
         );
     }
@@ -147,10 +120,7 @@ fn a_range_counts_more_than_a_condition() {
 fn errors_name_the_field() {
     for (body, message) in [
         ("{}", "the field `group` is missing"),
-        (
-            r#"{"group":"a#b"}"#,
-            "the field `group` is invalid: a group name must not contain '#'",
-        ),
+        (r#"{"group":"a#b"}"#, "the field `group` is invalid: a group name must not contain '#'"),
         (
             r#"{"searchFor":"colour","value":1}"#,
             "the field `searchFor` is invalid: `colour` is neither `group` nor `number_of_users`",
@@ -160,10 +130,7 @@ fn errors_name_the_field() {
             r#"{"searchFor":"group","value":"a","condition":"~"}"#,
             "the field `condition` is invalid: `~` is not a comparison",
         ),
-        (
-            r#"{"group":"a","group":"b"}"#,
-            "the field `group` is there more than once",
-        ),
+        (r#"{"group":"a","group":"b"}"#, "the field `group` is there more than once"),
     ] {
         let error = GroupQuery::decode(body).unwrap_err().to_string();
         assert!(error.starts_with(message), "{error}");
@@ -173,10 +140,7 @@ fn errors_name_the_field() {
 #[test]
 fn pages() {
     let page = Page {
-        list: vec![UserEntry {
-            user: user("alice"),
-            cid: cid("aB3+/=_-"),
-        }],
+        list: vec![UserEntry { user: user("alice"), cid: cid("aB3+/=_-") }],
         start_key: StartKey::Next(json(r#"{"cid":"aB3+/=_-"}"#)),
         end_of_list: false,
     };
@@ -185,19 +149,13 @@ fn pages() {
     assert_eq!(serde_json::from_str::<Page<UserEntry>>(text).unwrap(), page);
 
     let page = Page {
-        list: vec![GroupEntry {
-            group: group("lobby"),
-            connections: 2,
-        }],
+        list: vec![GroupEntry { group: group("lobby"), connections: 2 }],
         start_key: StartKey::End,
         end_of_list: true,
     };
     let text = r##"{"list":[{"rid":"self#lobby","cnt":2}],"startKey":"end","endOfList":true}"##;
     assert_eq!(serde_json::to_string(&page).unwrap(), text);
-    assert_eq!(
-        serde_json::from_str::<Page<GroupEntry>>(text).unwrap(),
-        page
-    );
+    assert_eq!(serde_json::from_str::<Page<GroupEntry>>(text).unwrap(), page);
 }
 
 #[test]

@@ -14,10 +14,7 @@ use skapi_rtc_protocol::{
 
 /// Counter-examples become named tests in `regressions.rs`, so proptest keeps no file of its own.
 fn config() -> ProptestConfig {
-    ProptestConfig {
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {

@@ -13,27 +13,14 @@ use skapi_rtc_protocol::{
 fn deep_nesting_costs_no_stack() {
     for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
         let deep = format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
-        for key in [
-            "action",
-            "rid",
-            "uid",
-            "content",
-            "notification",
-            "token",
-            "ref",
-            "unknown",
-        ] {
+        for key in ["action", "rid", "uid", "content", "notification", "token", "ref", "unknown"] {
             for action in ["joinRoom", "broadcast", "rtc", "x"] {
-                drop(client(&format!(
-                    r#"{{"action":"{action}","{key}":{deep}}}"#
-                )));
+                drop(client(&format!(r#"{{"action":"{action}","{key}":{deep}}}"#)));
             }
         }
         let keep_alive = format!(r#"{{"action":"keepAlive","x":{deep}}}"#);
         assert_eq!(client(&keep_alive), Ok(ClientFrame::KeepAlive));
-        for key in [
-            "#message", "#private", "#rtc", "#notice", "#error", "#ready", "#done", "x",
-        ] {
+        for key in ["#message", "#private", "#rtc", "#notice", "#error", "#ready", "#done", "x"] {
             drop(server(&format!(r#"{{"{key}":{deep}}}"#)));
         }
         let ready = format!(r##"{{"#ready":{{"cid":"a","user_id":"b","x":{deep}}}}}"##);
@@ -62,9 +49,7 @@ fn deep_nesting_costs_no_stack() {
 #[test]
 fn lone_surrogates_in_contents_survive() {
     let content = r#"{"a":"\ud800","b":"\udc00\ud800"}"#;
-    let posted = client(&format!(
-        r#"{{"action":"broadcast","rid":"G","content":{content}}}"#
-    ));
+    let posted = client(&format!(r#"{{"action":"broadcast","rid":"G","content":{content}}}"#));
     let Ok(ClientFrame::Broadcast { message, .. }) = posted else {
         panic!("{posted:?}");
     };
@@ -91,24 +76,15 @@ fn lone_surrogates_in_names_are_refused() {
 
 #[test]
 fn a_byte_order_mark_is_no_json() {
-    assert!(matches!(
-        client("\u{feff}{\"action\":\"keepAlive\"}"),
-        Err(DecodeError::Syntax(_))
-    ));
+    assert!(matches!(client("\u{feff}{\"action\":\"keepAlive\"}"), Err(DecodeError::Syntax(_))));
 }
 
 #[test]
 fn space_around_a_frame_is_allowed_only_where_json_has_it() {
-    assert_eq!(
-        client("\r\n\t {\"action\":\"keepAlive\"} \n"),
-        Ok(ClientFrame::KeepAlive)
-    );
+    assert_eq!(client("\r\n\t {\"action\":\"keepAlive\"} \n"), Ok(ClientFrame::KeepAlive));
     for space in ["\u{a0}", "\u{b}", "\u{2028}", "\0"] {
         let text = format!("{space}{{\"action\":\"keepAlive\"}}");
-        assert!(
-            matches!(client(&text), Err(DecodeError::Syntax(_))),
-            "{space:?}"
-        );
+        assert!(matches!(client(&text), Err(DecodeError::Syntax(_))), "{space:?}");
     }
 }
 
@@ -132,19 +108,10 @@ fn nul_passes_in_contents_and_nowhere_else() {
 #[test]
 fn repeated_fields_are_refused_by_name() {
     let repeated = |name: &str| Some(DecodeError::Repeated(name.to_owned()));
-    assert_eq!(
-        client(r#"{"action":"keepAlive","action":"rtc"}"#).err(),
-        repeated("action")
-    );
+    assert_eq!(client(r#"{"action":"keepAlive","action":"rtc"}"#).err(), repeated("action"));
     // An escape does not hide it.
-    assert_eq!(
-        client(r#"{"action":"keepAlive","\u0061ction":"rtc"}"#).err(),
-        repeated("action")
-    );
-    assert_eq!(
-        server(r##"{"#message":1,"#message":2}"##).err(),
-        repeated("#message")
-    );
+    assert_eq!(client(r#"{"action":"keepAlive","\u0061ction":"rtc"}"#).err(), repeated("action"));
+    assert_eq!(server(r##"{"#message":1,"#message":2}"##).err(), repeated("#message"));
     assert_eq!(
         RtcContent::decode(&json(r#"{"hungup":"a","hungup":"b"}"#)).err(),
         repeated("hungup")
@@ -154,21 +121,14 @@ fn repeated_fields_are_refused_by_name() {
 /// A `null` is a value where any JSON may stand, and nothing where a field may be missing.
 #[test]
 fn null_is_a_content() {
-    let frame = ClientFrame::Rtc {
-        to: cid("c"),
-        content: Json::null(),
-        token: None,
-        reference: None,
-    };
+    let frame =
+        ClientFrame::Rtc { to: cid("c"), content: Json::null(), token: None, reference: None };
     assert_eq!(
         client(r#"{"action":"rtc","uid":"cid:c","content":null,"token":null,"ref":null}"#),
         Ok(frame.clone())
     );
     assert_eq!(client(&encode_client(&frame)), Ok(frame));
-    assert_eq!(
-        client(r#"{"action":"rtc","uid":"cid:c"}"#),
-        Err(DecodeError::Missing("content"))
-    );
+    assert_eq!(client(r#"{"action":"rtc","uid":"cid:c"}"#), Err(DecodeError::Missing("content")));
 }
 
 /// Chromium ends the candidates with `null`, or with an empty candidate.
@@ -188,20 +148,14 @@ fn huge_numbers_are_kept_in_contents_and_refused_in_fields() {
     assert_eq!(encode_client(&client(&text).unwrap()), text);
     for number in [huge.as_str(), "-1", "1.5", "1e2", "4294967296"] {
         let text = format!(r#"{{"action":"joinRoom","rid":"G","ref":{number}}}"#);
-        assert!(matches!(
-            client(&text),
-            Err(DecodeError::Field { field: "ref", .. })
-        ));
+        assert!(matches!(client(&text), Err(DecodeError::Field { field: "ref", .. })));
     }
 }
 
 #[test]
 fn two_signals_in_one_content_are_refused() {
     let error = RtcContent::decode(&json(r#"{"pickup":"a","hungup":"a"}"#)).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the field `content` is invalid: it holds more than one signal"
-    );
+    assert_eq!(error.to_string(), "the field `content` is invalid: it holds more than one signal");
 }
 
 #[test]
@@ -213,10 +167,7 @@ fn an_offer_is_no_answer() {
         r#"{"sdpoffer":{"type":"rollback","sdp":""}}"#,
     ] {
         assert!(
-            matches!(
-                RtcContent::decode(&json(text)),
-                Err(DecodeError::Field { .. })
-            ),
+            matches!(RtcContent::decode(&json(text)), Err(DecodeError::Field { .. })),
             "{text}"
         );
     }
@@ -227,16 +178,10 @@ fn an_array_is_no_object() {
     for text in ["[]", "[1]", r#"["keepAlive"]"#, "null", "1", r#""x""#] {
         assert_eq!(client(text), Err(DecodeError::NotAnObject), "{text}");
         assert_eq!(server(text), Err(DecodeError::NotAnObject), "{text}");
-        assert_eq!(
-            RtcContent::decode(&json(text)),
-            Err(DecodeError::NotAnObject)
-        );
+        assert_eq!(RtcContent::decode(&json(text)), Err(DecodeError::NotAnObject));
         assert_eq!(GroupQuery::decode(text), Err(DecodeError::NotAnObject));
     }
-    for text in [
-        r#"{"sdpoffer":["offer","v=0"]}"#,
-        r#"{"candidate":["",null,null,null]}"#,
-    ] {
+    for text in [r#"{"sdpoffer":["offer","v=0"]}"#, r#"{"candidate":["",null,null,null]}"#] {
         assert!(RtcContent::decode(&json(text)).is_err(), "{text}");
     }
     assert!(server(r##"{"#ready":["a","alice"]}"##).is_err());
@@ -251,10 +196,7 @@ fn debug_output_shows_no_secret() {
     }];
     let mut message = ClientMessage::new(Json::null());
     message.token = Some("s3cret".to_owned());
-    frames.push(ClientFrame::Broadcast {
-        group: group("G"),
-        message,
-    });
+    frames.push(ClientFrame::Broadcast { group: group("G"), message });
     frames.push(ClientFrame::Rtc {
         to: cid("c"),
         content: Json::null(),

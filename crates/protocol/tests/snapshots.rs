@@ -28,10 +28,7 @@ fn is_content(text: &str, content: RtcContent) {
 /// What Skapi's client puts beside every post.
 fn skapi_message(content: &str) -> ClientMessage {
     ClientMessage {
-        notification: Notification {
-            notification: Some(json(r#""""#)),
-            config: Some(json("{}")),
-        },
+        notification: Notification { notification: Some(json(r#""""#)), config: Some(json("{}")) },
         token: Some("IdT:ap21abcd:f2b4c1a0-1111-4222-8333-444455556666:h.p.s".to_owned()),
         ..ClientMessage::new(json(content))
     }
@@ -54,19 +51,11 @@ fn join_room() {
     );
     is_client(
         r#"{"action":"joinRoom","rid":null,"token":"h.p.s"}"#,
-        ClientFrame::JoinRoom {
-            group: None,
-            token: Some("h.p.s".to_owned()),
-            reference: None,
-        },
+        ClientFrame::JoinRoom { group: None, token: Some("h.p.s".to_owned()), reference: None },
     );
     is_client(
         r#"{"action":"joinRoom","rid":"lobby","ref":1}"#,
-        ClientFrame::JoinRoom {
-            group: Some(group("lobby")),
-            token: None,
-            reference: Some(1),
-        },
+        ClientFrame::JoinRoom { group: Some(group("lobby")), token: None, reference: Some(1) },
     );
 }
 
@@ -104,10 +93,7 @@ fn send_message() {
         r#"{"action":"sendMessage","uid":"alice","content":[1.10,2],"ref":7}"#,
         ClientFrame::SendMessage {
             user: user("alice"),
-            message: ClientMessage {
-                reference: Some(7),
-                ..ClientMessage::new(json("[1.10,2]"))
-            },
+            message: ClientMessage { reference: Some(7), ..ClientMessage::new(json("[1.10,2]")) },
         },
     );
 }
@@ -137,13 +123,7 @@ fn rtc() {
 #[test]
 fn an_action_from_the_future_is_kept_to_the_letter() {
     let text = r#"{"action":"resume", "\u0025":1.0,"secret":"x"}"#;
-    is_client(
-        text,
-        ClientFrame::Unknown {
-            action: "resume".to_owned(),
-            frame: json(text),
-        },
-    );
+    is_client(text, ClientFrame::Unknown { action: "resume".to_owned(), frame: json(text) });
 }
 
 #[test]
@@ -163,11 +143,7 @@ fn message() {
 fn private() {
     is_server(
         r##"{"#private":null,"#user_id":"alice","#scid":"a","#srid":null}"##,
-        ServerFrame::Private {
-            content: Json::null(),
-            user: user("alice"),
-            from: cid("a"),
-        },
+        ServerFrame::Private { content: Json::null(), user: user("alice"), from: cid("a") },
     );
 }
 
@@ -199,12 +175,7 @@ fn notices() {
             NoticeCode::UserDisconnected,
         ),
     ] {
-        let notice = Notice {
-            code,
-            user: user("alice"),
-            from: cid("a"),
-            group: group("lobby"),
-        };
+        let notice = Notice { code, user: user("alice"), from: cid("a"), group: group("lobby") };
         is_server(text, ServerFrame::Notice(notice));
     }
 }
@@ -244,10 +215,7 @@ fn ready() {
     ready.resume = Some("s3cret".to_owned());
     ready.server = "skapi-rtc/0.1.0".to_owned();
     ready.ice_servers = vec![
-        IceServer {
-            urls: vec!["stun:stun.example:3478".to_owned()],
-            ..IceServer::default()
-        },
+        IceServer { urls: vec!["stun:stun.example:3478".to_owned()], ..IceServer::default() },
         IceServer {
             urls: vec!["turn:turn.example:3478?transport=udp".to_owned()],
             username: Some("1760000000:alice".to_owned()),
@@ -292,15 +260,11 @@ fn contents_of_skapi() {
     );
     is_content(
         r#"{"pickup":"f2b4c1a0-1111-4222-8333-444455556666"}"#,
-        RtcContent::new(RtcSignal::Pickup(
-            "f2b4c1a0-1111-4222-8333-444455556666".to_owned(),
-        )),
+        RtcContent::new(RtcSignal::Pickup("f2b4c1a0-1111-4222-8333-444455556666".to_owned())),
     );
     is_content(
         r#"{"hungup":"f2b4c1a0-1111-4222-8333-444455556666"}"#,
-        RtcContent::new(RtcSignal::HungUp(
-            "f2b4c1a0-1111-4222-8333-444455556666".to_owned(),
-        )),
+        RtcContent::new(RtcSignal::HungUp("f2b4c1a0-1111-4222-8333-444455556666".to_owned())),
     );
 }
 
@@ -326,9 +290,7 @@ fn contents_of_our_own() {
     );
     is_content(
         r#"{"ringing":true,"call":"0123456789abcdef","caps":["ringing","renegotiate"]}"#,
-        RtcContent::new(RtcSignal::Ringing)
-            .call(call)
-            .capabilities(capabilities),
+        RtcContent::new(RtcSignal::Ringing).call(call).capabilities(capabilities),
     );
     is_content(
         r#"{"hungup":"bob","call":"0123456789abcdef","reason":"declined"}"#,
@@ -352,10 +314,7 @@ fn words_on_the_wire() {
         "BAD_FRAME TOO_LARGE TOO_FAST UNKNOWN_ACTION NOT_IN_GROUP GROUP_FULL TOO_MANY_GROUPS UNKNOWN_CONNECTION USER_OFFLINE NOT_DELIVERED"
     );
     let words: Vec<_> = HangupReason::ALL.iter().map(HangupReason::as_str).collect();
-    assert_eq!(
-        words.join(" "),
-        "declined busy cancelled no_answer answered_elsewhere failed"
-    );
+    assert_eq!(words.join(" "), "declined busy cancelled no_answer answered_elsewhere failed");
     let words: Vec<_> = Capability::ALL.iter().map(Capability::as_str).collect();
     assert_eq!(words.join(" "), "ringing renegotiate");
     let words: Vec<_> = NoticeCode::ALL.iter().map(NoticeCode::as_str).collect();

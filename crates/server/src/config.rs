@@ -159,10 +159,7 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let counts = [
             ("max_connections", self.hub.max_connections),
-            (
-                "max_connections_per_user",
-                self.hub.max_connections_per_user,
-            ),
+            ("max_connections_per_user", self.hub.max_connections_per_user),
             ("max_groups", self.hub.max_groups),
             ("max_group_size", self.hub.max_group_size),
             ("max_frame_bytes", self.max_frame_bytes),
@@ -178,10 +175,7 @@ impl Config {
             ("frames_per_second", self.frames_per_second),
             ("queries_per_second", self.queries_per_second),
         ];
-        if let Some((name, _)) = rates
-            .iter()
-            .find(|(_, value)| value.is_nan() || *value <= 0.0)
-        {
+        if let Some((name, _)) = rates.iter().find(|(_, value)| value.is_nan() || *value <= 0.0) {
             return Err(ConfigError::Zero(name));
         }
         if self.ping_interval.is_zero() {
@@ -205,24 +199,15 @@ impl Config {
     }
 
     pub(crate) fn frame_rate_limit(&self) -> Rate {
-        Rate {
-            burst: self.frame_burst,
-            per_second: self.frames_per_second,
-        }
+        Rate { burst: self.frame_burst, per_second: self.frames_per_second }
     }
 
     pub(crate) fn query_rate_limit(&self) -> Rate {
-        Rate {
-            burst: self.query_burst,
-            per_second: self.queries_per_second,
-        }
+        Rate { burst: self.query_burst, per_second: self.queries_per_second }
     }
 
     pub(crate) fn outbox_limits(&self) -> OutboxLimits {
-        OutboxLimits {
-            frames: self.max_queued_frames,
-            bytes: self.max_queued_bytes,
-        }
+        OutboxLimits { frames: self.max_queued_frames, bytes: self.max_queued_bytes }
     }
 }
 

@@ -20,10 +20,7 @@ pub(crate) struct TokenBucket {
 
 impl TokenBucket {
     pub(crate) fn full(rate: Rate, now: Instant) -> Self {
-        Self {
-            tokens: f64::from(rate.burst),
-            filled_at: now,
-        }
+        Self { tokens: f64::from(rate.burst), filled_at: now }
     }
 
     /// Takes a token, or tells how long until there is one.
@@ -72,10 +69,7 @@ pub(crate) enum Pass {
 
 impl FrameGate {
     /// How many frames may be dropped before the connection is; one is forgiven every 100 ms.
-    pub(crate) const PATIENCE: Rate = Rate {
-        burst: 10_000,
-        per_second: 10.0,
-    };
+    pub(crate) const PATIENCE: Rate = Rate { burst: 10_000, per_second: 10.0 };
     /// An error for every dropped frame would double the traffic instead of stopping it.
     const TELL_EVERY: Duration = Duration::from_secs(1);
 
@@ -95,9 +89,8 @@ impl FrameGate {
         if self.patience.take(Self::PATIENCE, now).is_err() {
             return Pass::Abuse;
         }
-        let tell = self
-            .told_at
-            .is_none_or(|at| now.saturating_duration_since(at) >= Self::TELL_EVERY);
+        let tell =
+            self.told_at.is_none_or(|at| now.saturating_duration_since(at) >= Self::TELL_EVERY);
         if tell {
             self.told_at = Some(now);
         }
@@ -117,10 +110,7 @@ impl QueryGate {
     const MAX_USERS: usize = 10_000;
 
     pub(crate) fn new(rate: Rate) -> Self {
-        Self {
-            rate,
-            users: HashMap::new(),
-        }
+        Self { rate, users: HashMap::new() }
     }
 
     /// Lets a query pass, or tells after how long to try again.
@@ -143,10 +133,7 @@ impl QueryGate {
 mod tests {
     use super::*;
 
-    const RATE: Rate = Rate {
-        burst: 3,
-        per_second: 2.0,
-    };
+    const RATE: Rate = Rate { burst: 3, per_second: 2.0 };
 
     #[test]
     fn a_burst_passes_and_then_the_rate_holds() {
@@ -203,10 +190,7 @@ mod tests {
             assert!(gate.pass(&user, start).is_ok());
         }
         let bob = UserId::new("bob").unwrap();
-        assert!(
-            gate.pass(&bob, start).is_err(),
-            "nobody can be forgotten yet"
-        );
+        assert!(gate.pass(&bob, start).is_err(), "nobody can be forgotten yet");
         let later = start + Duration::from_secs(2);
         assert!(gate.pass(&bob, later).is_ok());
         assert_eq!(gate.users.len(), 1);

@@ -65,10 +65,7 @@ impl Router {
         if state.stopped {
             return Err(Refused::Stopping);
         }
-        state
-            .hub
-            .connect(cid.clone(), user)
-            .map_err(Refused::Limit)?;
+        state.hub.connect(cid.clone(), user).map_err(Refused::Limit)?;
         outbox.push(greeting.into());
         state.outboxes.insert(cid.clone(), outbox);
         self.gauge(&state);

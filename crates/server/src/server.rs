@@ -105,9 +105,7 @@ impl Drop for Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server")
-            .field("local_addr", &self.local_addr)
-            .finish_non_exhaustive()
+        f.debug_struct("Server").field("local_addr", &self.local_addr).finish_non_exhaustive()
     }
 }
 
@@ -174,9 +172,7 @@ impl ServerBuilder {
             killed: CancellationToken::new(),
         });
         let routes = http::routes(shared.clone());
-        shared
-            .tasks
-            .spawn(accept::run(listener, routes, shared.clone()));
+        shared.tasks.spawn(accept::run(listener, routes, shared.clone()));
         Ok(Server { shared, local_addr })
     }
 }

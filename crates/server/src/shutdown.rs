@@ -7,14 +7,8 @@ pub(crate) async fn run(shared: &Shared) {
     shared.router.stop();
     shared.tasks.close();
     let grace = shared.config.shutdown_grace;
-    if tokio::time::timeout(grace, shared.tasks.wait())
-        .await
-        .is_err()
-    {
-        tracing::debug!(
-            left = shared.tasks.len(),
-            "clients that did not say goodbye are cut off"
-        );
+    if tokio::time::timeout(grace, shared.tasks.wait()).await.is_err() {
+        tracing::debug!(left = shared.tasks.len(), "clients that did not say goodbye are cut off");
         shared.killed.cancel();
         shared.tasks.wait().await;
     }

@@ -24,11 +24,7 @@ async fn a_port_in_use_is_named() {
     assert!(error.to_string().contains(&address.to_string()), "{error}");
     server.server.shutdown().await;
     let again = Server::builder().dev(server.dev).listen(address).start();
-    again
-        .await
-        .expect("the port is free again")
-        .shutdown()
-        .await;
+    again.await.expect("the port is free again").shutdown().await;
 }
 
 #[tokio::test]
@@ -37,10 +33,7 @@ async fn a_server_that_cannot_work_does_not_start() {
     assert!(matches!(error, StartError::NoAuthenticator));
     let config = Config::default().max_groups(0);
     let error = Server::builder().config(config).start().await.unwrap_err();
-    assert!(matches!(
-        error,
-        StartError::Config(ConfigError::Zero("max_groups"))
-    ));
+    assert!(matches!(error, StartError::Config(ConfigError::Zero("max_groups"))));
 }
 
 #[tokio::test]
@@ -68,19 +61,13 @@ async fn a_shutdown_says_goodbye_after_what_was_queued() {
     });
     within("the shutdown", server.server.shutdown()).await;
     within("the goodbyes", reading).await.unwrap();
-    assert!(
-        TcpStream::connect(address).await.is_err(),
-        "nobody listens any more"
-    );
+    assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }
 
 impl Client {
     async fn expect_nothing_but_the_post(&mut self) {
         let frame = self.next("the post").await;
-        assert!(matches!(
-            frame,
-            skapi_rtc_protocol::ServerFrame::Message { .. }
-        ));
+        assert!(matches!(frame, skapi_rtc_protocol::ServerFrame::Message { .. }));
     }
 }
 
@@ -111,9 +98,7 @@ async fn who_has_no_good_token_does_not_come_in() {
     let secret = b"a secret of thirty-two bytes, ok";
     let issuer = TokenIssuer::hs256(secret).unwrap();
     let other = TokenIssuer::hs256(b"another secret").unwrap();
-    let jwt = JwtAuthenticator::hs256(secret)
-        .unwrap()
-        .leeway(Duration::ZERO);
+    let jwt = JwtAuthenticator::hs256(secret).unwrap().leeway(Duration::ZERO);
     let server = Server::builder().authenticator(jwt).start().await.unwrap();
     let url = |token: &str| format!("ws://{}/ws?token={token}", server.local_addr());
     let code = |code: &str| (401, code.to_owned());
@@ -121,16 +106,10 @@ async fn who_has_no_good_token_does_not_come_in() {
     let hour = Duration::from_secs(3600);
 
     let address = server.local_addr();
-    assert_eq!(
-        refusal(&format!("ws://{address}/ws")).await,
-        code("TOKEN_MISSING")
-    );
+    assert_eq!(refusal(&format!("ws://{address}/ws")).await, code("TOKEN_MISSING"));
     assert_eq!(refusal(&url("")).await, code("TOKEN_MISSING"));
     assert_eq!(refusal(&url("nonsense")).await, code("TOKEN_MALFORMED"));
-    assert_eq!(
-        refusal(&url(&other.issue(&alice, hour))).await,
-        code("TOKEN_SIGNATURE")
-    );
+    assert_eq!(refusal(&url(&other.issue(&alice, hour))).await, code("TOKEN_SIGNATURE"));
     assert_eq!(server.metrics().unauthorized_total, 4);
     Client::connect(&url(&issuer.issue(&alice, hour))).await;
 
@@ -163,43 +142,22 @@ impl Authenticator for Trusting {
 
 #[tokio::test]
 async fn an_authenticator_of_ones_own_decides() {
-    let server = Server::builder()
-        .authenticator(Trusting)
-        .start()
-        .await
-        .unwrap();
+    let server = Server::builder().authenticator(Trusting).start().await.unwrap();
     let url = |token: &str| format!("ws://{}/ws?token={token}", server.local_addr());
     let client = Client::connect(&url("carol")).await;
     assert_eq!(client.ready.user_id.as_str(), "carol");
-    assert_eq!(
-        refusal(&url("a%20b")).await,
-        (401, "TOKEN_CLAIMS".to_owned())
-    );
-    assert_eq!(
-        refusal(&url("down")).await,
-        (503, "TOKEN_CHECK_UNAVAILABLE".to_owned())
-    );
+    assert_eq!(refusal(&url("a%20b")).await, (401, "TOKEN_CLAIMS".to_owned()));
+    assert_eq!(refusal(&url("down")).await, (503, "TOKEN_CHECK_UNAVAILABLE".to_owned()));
     // Without dev mode nobody hands out tokens.
-    let answer = http(
-        server.local_addr(),
-        "POST",
-        "/dev/token",
-        "",
-        r#"{"user":"a"}"#,
-    )
-    .await;
+    let answer = http(server.local_addr(), "POST", "/dev/token", "", r#"{"user":"a"}"#).await;
     assert_eq!(answer.status, 404);
 }
 
 #[tokio::test]
 async fn clients_are_told_the_ice_servers_and_limits_of_the_configuration() {
-    let stun = IceServer {
-        urls: vec!["stun:stun.example:3478".to_owned()],
-        ..IceServer::default()
-    };
-    let config = Config::default()
-        .ice_servers(vec![stun.clone()])
-        .max_frame_bytes(5000);
+    let stun =
+        IceServer { urls: vec!["stun:stun.example:3478".to_owned()], ..IceServer::default() };
+    let config = Config::default().ice_servers(vec![stun.clone()]).max_frame_bytes(5000);
     let server = TestServer::with(config).await;
     let client = server.client("alice").await;
     assert_eq!(client.ready.ice_servers, [stun]);

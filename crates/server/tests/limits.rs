@@ -18,20 +18,14 @@ fn said(reason: CloseReason) -> (u16, String) {
 #[tokio::test]
 async fn a_client_that_does_not_read_is_disconnected_and_nobody_waits_for_it() {
     // A queue small enough that the socket buffers of the system fill before the test gets long.
-    let config = Config::default()
-        .max_queued_frames(64)
-        .frame_rate(1_000_000, 1e6);
+    let config = Config::default().max_queued_frames(64).frame_rate(1_000_000, 1e6);
     let server = TestServer::with(config).await;
     let mut alice = server.member("alice", "G").await;
     let mut bob = server.member("bob", "G").await;
-    alice
-        .expect_notice(NoticeCode::UserJoined, &bob.cid())
-        .await;
+    alice.expect_notice(NoticeCode::UserJoined, &bob.cid()).await;
     let mut sleeper = server.member("sleeper", "G").await;
     for client in [&mut alice, &mut bob] {
-        client
-            .expect_notice(NoticeCode::UserJoined, &sleeper.cid())
-            .await;
+        client.expect_notice(NoticeCode::UserJoined, &sleeper.cid()).await;
     }
 
     let post = broadcast("G", &"x".repeat(100_000));
@@ -113,10 +107,7 @@ async fn a_message_far_above_the_limit_closes_the_connection() {
     let server = TestServer::start().await;
     let mut alice = server.client("alice").await;
     // The server may close before it has been read to the end.
-    let _ = alice
-        .socket
-        .send(Message::text("x".repeat(2 * 1024 * 1024)))
-        .await;
+    let _ = alice.socket.send(Message::text("x".repeat(2 * 1024 * 1024))).await;
     assert_eq!(alice.closed().await, said(CloseReason::TooBig));
 }
 
@@ -129,17 +120,9 @@ async fn frames_that_cannot_be_read_are_answered_with_what_is_wrong() {
         ("{", "JSON", None),
         ("[1]", "object", None),
         (r#"{"rid":"G"}"#, "`action`", None),
-        (
-            r#"{"action":"broadcast","rid":"G","ref":4}"#,
-            "`content`",
-            Some(4),
-        ),
+        (r#"{"action":"broadcast","rid":"G","ref":4}"#, "`content`", Some(4)),
         (r#"{"action":"joinRoom","rid":7}"#, "`rid`", None),
-        (
-            r#"{"action":"rtc","uid":"cid:<b>","content":1}"#,
-            "`uid`",
-            None,
-        ),
+        (r#"{"action":"rtc","uid":"cid:<b>","content":1}"#, "`uid`", None),
         (r#"{"action":"joinRoom","rid":"G","ref":-1}"#, "`ref`", None),
     ] {
         alice.send_text(frame.to_owned()).await;
@@ -150,14 +133,9 @@ async fn frames_that_cannot_be_read_are_answered_with_what_is_wrong() {
     let quoted = format!(r#"{{"action":"joinRoom","ref":"{}"}}"#, "x".repeat(50_000));
     alice.send_text(quoted).await;
     let (text, _) = alice.expect_error(ErrorCode::BadFrame).await;
-    assert!(
-        text.len() < 1000,
-        "an error must not be as long as what it is about"
-    );
+    assert!(text.len() < 1000, "an error must not be as long as what it is about");
 
-    alice
-        .send_text(r#"{"action":"dance","ref":3}"#.into())
-        .await;
+    alice.send_text(r#"{"action":"dance","ref":3}"#.into()).await;
     let (_, reference) = alice.expect_error(ErrorCode::UnknownAction).await;
     assert_eq!(reference, Some(3));
     let binary = alice.socket.send(Message::binary(vec![0, 1, 2]));
@@ -218,21 +196,13 @@ async fn who_never_stops_sending_too_fast_is_disconnected() {
 
 #[tokio::test]
 async fn connections_are_limited_for_each_user_and_in_all() {
-    let config = Config::default()
-        .max_connections(3)
-        .max_connections_per_user(2);
+    let config = Config::default().max_connections(3).max_connections_per_user(2);
     let server = TestServer::with(config).await;
     let first = server.client("alice").await;
     let _second = server.client("alice").await;
-    assert_eq!(
-        refusal(&server.url("alice")).await,
-        (429, "TOO_MANY_CONNECTIONS".into())
-    );
+    assert_eq!(refusal(&server.url("alice")).await, (429, "TOO_MANY_CONNECTIONS".into()));
     let _bob = server.client("bob").await;
-    assert_eq!(
-        refusal(&server.url("carol")).await,
-        (503, "SERVICE_FULL".into())
-    );
+    assert_eq!(refusal(&server.url("carol")).await, (503, "SERVICE_FULL".into()));
     assert_eq!(server.server.metrics().refused_total, 2);
     drop(first);
     within("a seat to become free", async {
@@ -252,12 +222,8 @@ async fn a_silent_client_is_disconnected_and_one_that_answers_pings_is_not() {
     let mut watcher = server.member("watcher", "G").await;
     // It connects and then neither reads nor writes, so that it answers no ping.
     let silent = server.member("silent", "G").await;
-    watcher
-        .expect_notice(NoticeCode::UserJoined, &silent.cid())
-        .await;
-    watcher
-        .expect_notice(NoticeCode::UserDisconnected, &silent.cid())
-        .await;
+    watcher.expect_notice(NoticeCode::UserJoined, &silent.cid()).await;
+    watcher.expect_notice(NoticeCode::UserDisconnected, &silent.cid()).await;
     assert_eq!(server.server.metrics().silent_total, 1);
     assert_eq!(server.server.metrics().connections, 1);
     watcher.expect_nothing().await;
@@ -303,9 +269,7 @@ async fn ten_thousand_random_frames_harm_nobody_else() {
     let server = TestServer::with(config).await;
     let mut alice = server.member("alice", "calm").await;
     let mut bob = server.member("bob", "calm").await;
-    alice
-        .expect_notice(NoticeCode::UserJoined, &bob.cid())
-        .await;
+    alice.expect_notice(NoticeCode::UserJoined, &bob.cid()).await;
 
     let (mut sink, mut stream) = server.client("fuzzer").await.socket.split();
     let reading = tokio::spawn(async move { while let Some(Ok(_)) = stream.next().await {} });
@@ -313,9 +277,7 @@ async fn ten_thousand_random_frames_harm_nobody_else() {
     let strategy = garbage();
     for n in 0..10_000 {
         let message = strategy.new_tree(&mut runner).unwrap().current();
-        within("a random frame to be sent", sink.send(message))
-            .await
-            .unwrap();
+        within("a random frame to be sent", sink.send(message)).await.unwrap();
         if n % 1000 == 0 {
             alice.send(&broadcast("calm", "still here")).await;
             for client in [&mut alice, &mut bob] {

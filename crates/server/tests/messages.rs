@@ -10,9 +10,7 @@ async fn the_group_hears_of_who_comes_switches_and_goes_but_not_of_oneself() {
     let server = TestServer::start().await;
     let mut alice = server.member("alice", "G").await;
     let mut bob = server.member("bob", "G").await;
-    alice
-        .expect_notice(NoticeCode::UserJoined, &bob.cid())
-        .await;
+    alice.expect_notice(NoticeCode::UserJoined, &bob.cid()).await;
 
     // Joining again, as clients do after a reconnect, is not news.
     bob.join(Some("G")).await;
@@ -21,9 +19,7 @@ async fn the_group_hears_of_who_comes_switches_and_goes_but_not_of_oneself() {
     let mut carol = server.member("carol", "H").await;
     bob.join(Some("H")).await;
     alice.expect_notice(NoticeCode::UserLeft, &bob.cid()).await;
-    carol
-        .expect_notice(NoticeCode::UserJoined, &bob.cid())
-        .await;
+    carol.expect_notice(NoticeCode::UserJoined, &bob.cid()).await;
 
     bob.join(None).await;
     carol.expect_notice(NoticeCode::UserLeft, &bob.cid()).await;
@@ -31,12 +27,9 @@ async fn the_group_hears_of_who_comes_switches_and_goes_but_not_of_oneself() {
 
     let gone = carol.cid();
     let mut dave = server.member("dave", "H").await;
-    carol
-        .expect_notice(NoticeCode::UserJoined, &dave.cid())
-        .await;
+    carol.expect_notice(NoticeCode::UserJoined, &dave.cid()).await;
     drop(carol);
-    dave.expect_notice(NoticeCode::UserDisconnected, &gone)
-        .await;
+    dave.expect_notice(NoticeCode::UserDisconnected, &gone).await;
     alice.expect_nothing().await;
     server.server.shutdown().await;
 }
@@ -47,11 +40,7 @@ async fn the_first_frame_tells_who_one_is() {
     let alice = server.client("alice").await;
     let ready = &alice.ready;
     assert_eq!(ready.user_id.as_str(), "alice");
-    assert!(
-        ready.cid.as_str().len() >= 24,
-        "at least 96 bits: {:?}",
-        ready.cid
-    );
+    assert!(ready.cid.as_str().len() >= 24, "at least 96 bits: {:?}", ready.cid);
     assert_eq!(ready.limits.max_frame_bytes, 128 * 1024);
     assert!(ready.server.starts_with("skapi-rtc/"));
     assert_ne!(ready.cid, server.client("alice").await.ready.cid);
@@ -63,20 +52,13 @@ async fn posts_reach_the_group_and_private_ones_every_connection_of_the_user() {
     let mut alice = server.member("alice", "G").await;
     let mut bob = server.member("bob", "G").await;
     let mut phone = server.client("bob").await;
-    alice
-        .expect_notice(NoticeCode::UserJoined, &bob.cid())
-        .await;
+    alice.expect_notice(NoticeCode::UserJoined, &bob.cid()).await;
 
     let content = "100% <ünï> \u{2028} 😀 \\u0025";
     alice.send(&broadcast("G", content)).await;
     for client in [&mut alice, &mut bob] {
         match client.next("the post").await {
-            ServerFrame::Message {
-                content: got,
-                user,
-                group,
-                ..
-            } => {
+            ServerFrame::Message { content: got, user, group, .. } => {
                 assert_eq!(got, Json::from(content));
                 assert_eq!((user.as_str(), group.as_str()), ("alice", "G"));
             }
@@ -116,12 +98,7 @@ async fn the_signals_of_a_call_keep_their_order() {
     }
     let (mut from_alice, mut from_carol) = (0, 0);
     for _ in 0..120 {
-        let ServerFrame::Rtc {
-            content,
-            user,
-            from,
-        } = bob.next("a signal").await
-        else {
+        let ServerFrame::Rtc { content, user, from } = bob.next("a signal").await else {
             panic!("expected a signal");
         };
         let (letter, count, cid) = match user.as_str() {
@@ -134,10 +111,7 @@ async fn the_signals_of_a_call_keep_their_order() {
     }
     bob.send(&rtc(alice.cid(), "answer", Some(77))).await;
     assert_eq!(bob.next("done").await, ServerFrame::Done { reference: 77 });
-    assert!(matches!(
-        alice.next("the answer").await,
-        ServerFrame::Rtc { .. }
-    ));
+    assert!(matches!(alice.next("the answer").await, ServerFrame::Rtc { .. }));
     carol.expect_nothing().await;
 }
 
@@ -148,9 +122,7 @@ async fn a_frame_to_who_is_not_there_is_silent_unless_it_asks() {
     alice.send(&rtc(support::cid("dead"), "hungup", None)).await;
     alice.send(&private("nobody", "hello")).await;
     alice.expect_nothing().await;
-    alice
-        .send_text(r#"{"action":"sendMessage","uid":"nobody","content":1,"ref":5}"#.into())
-        .await;
+    alice.send_text(r#"{"action":"sendMessage","uid":"nobody","content":1,"ref":5}"#.into()).await;
     let (_, reference) = alice.expect_error(ErrorCode::UserOffline).await;
     assert_eq!(reference, Some(5));
 }
@@ -170,17 +142,8 @@ async fn the_frames_of_the_browser_client_are_understood() {
     ] {
         alice.send_text(frame).await;
     }
-    assert!(matches!(
-        alice.next("the post").await,
-        ServerFrame::Message { .. }
-    ));
-    assert!(matches!(
-        alice.next("the private post").await,
-        ServerFrame::Private { .. }
-    ));
-    assert!(matches!(
-        alice.next("the signal").await,
-        ServerFrame::Rtc { .. }
-    ));
+    assert!(matches!(alice.next("the post").await, ServerFrame::Message { .. }));
+    assert!(matches!(alice.next("the private post").await, ServerFrame::Private { .. }));
+    assert!(matches!(alice.next("the signal").await, ServerFrame::Rtc { .. }));
     alice.expect_nothing().await;
 }

@@ -39,36 +39,12 @@ async fn groups_page_by_page() {
         members.push(server.member(&format!("user{n}"), group).await);
     }
     for (condition, ascending, expected) in [
-        (
-            r#""searchFor":"group","value":" ","condition":">""#,
-            true,
-            "a1 b2 c3 d1",
-        ),
-        (
-            r#""searchFor":"group","value":" ","condition":"gt""#,
-            false,
-            "d1 c3 b2 a1",
-        ),
-        (
-            r#""searchFor":"group","value":"b","range":"c""#,
-            true,
-            "b2 c3",
-        ),
-        (
-            r#""searchFor":"number_of_users","value":0"#,
-            true,
-            "a1 d1 b2 c3",
-        ),
-        (
-            r#""searchFor":"number_of_users","value":2,"condition":"gte""#,
-            true,
-            "b2 c3",
-        ),
-        (
-            r#""searchFor":"number_of_users","value":2,"condition":"!=""#,
-            false,
-            "c3 d1 a1",
-        ),
+        (r#""searchFor":"group","value":" ","condition":">""#, true, "a1 b2 c3 d1"),
+        (r#""searchFor":"group","value":" ","condition":"gt""#, false, "d1 c3 b2 a1"),
+        (r#""searchFor":"group","value":"b","range":"c""#, true, "b2 c3"),
+        (r#""searchFor":"number_of_users","value":0"#, true, "a1 d1 b2 c3"),
+        (r#""searchFor":"number_of_users","value":2,"condition":"gte""#, true, "b2 c3"),
+        (r#""searchFor":"number_of_users","value":2,"condition":"!=""#, false, "c3 d1 a1"),
     ] {
         let mut found = Vec::new();
         let mut start_key = String::new();
@@ -78,11 +54,7 @@ async fn groups_page_by_page() {
             assert_eq!(status, 200, "{answer}");
             for entry in answer["list"].as_array().unwrap() {
                 let rid = entry["rid"].as_str().unwrap();
-                found.push(format!(
-                    "{}{}",
-                    rid.split_once('#').unwrap().1,
-                    entry["cnt"]
-                ));
+                found.push(format!("{}{}", rid.split_once('#').unwrap().1, entry["cnt"]));
             }
             if answer["startKey"] == "end" {
                 assert_eq!(answer["endOfList"], true);
@@ -102,42 +74,19 @@ async fn a_bad_query_names_the_field() {
         ("[]", "INVALID_REQUEST", "object"),
         ("{}", "INVALID_PARAMETER", "`group`"),
         (r#"{"group":"G","limit":0}"#, "INVALID_PARAMETER", "`limit`"),
-        (
-            r#"{"group":"G","limit":-1}"#,
-            "INVALID_PARAMETER",
-            "`limit`",
-        ),
-        (
-            r#"{"group":"G","startKey":{"x":1}}"#,
-            "INVALID_PARAMETER",
-            "`startKey`",
-        ),
-        (
-            r#"{"searchFor":"x","value":1}"#,
-            "INVALID_PARAMETER",
-            "`searchFor`",
-        ),
+        (r#"{"group":"G","limit":-1}"#, "INVALID_PARAMETER", "`limit`"),
+        (r#"{"group":"G","startKey":{"x":1}}"#, "INVALID_PARAMETER", "`startKey`"),
+        (r#"{"searchFor":"x","value":1}"#, "INVALID_PARAMETER", "`searchFor`"),
         (
             r#"{"searchFor":"group","value":"a","condition":"~"}"#,
             "INVALID_PARAMETER",
             "`condition`",
         ),
-        (
-            r#"{"searchFor":"group","value":"a","range":{}}"#,
-            "INVALID_PARAMETER",
-            "`range`",
-        ),
+        (r#"{"searchFor":"group","value":"a","range":{}}"#, "INVALID_PARAMETER", "`range`"),
     ] {
         let (status, answer) = server.post(QUERY, "alice", body).await;
-        assert_eq!(
-            (status, answer["code"].as_str()),
-            (400, Some(code)),
-            "{body}: {answer}"
-        );
-        assert!(
-            answer["message"].as_str().unwrap().contains(word),
-            "{body}: {answer}"
-        );
+        assert_eq!((status, answer["code"].as_str()), (400, Some(code)), "{body}: {answer}");
+        assert!(answer["message"].as_str().unwrap().contains(word), "{body}: {answer}");
     }
     let large = format!(r#"{{"group":"{}"}}"#, "x".repeat(100_000));
     let (status, answer) = server.post(QUERY, "alice", &large).await;
@@ -160,12 +109,7 @@ async fn queries_need_a_token_bare_or_after_bearer() {
         // A page may read refusals, too.
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
         if status == 401 {
-            assert!(
-                answer.json()["code"]
-                    .as_str()
-                    .unwrap()
-                    .starts_with("TOKEN_")
-            );
+            assert!(answer.json()["code"].as_str().unwrap().starts_with("TOKEN_"));
         }
     }
 }
@@ -200,12 +144,7 @@ async fn a_browser_may_ask_from_any_page() {
     for header in ["authorization", "content-type", "content-meta"] {
         assert!(allowed.contains(header), "{allowed}");
     }
-    assert!(
-        answer
-            .header("access-control-allow-methods")
-            .unwrap()
-            .contains("POST")
-    );
+    assert!(answer.header("access-control-allow-methods").unwrap().contains("POST"));
 }
 
 #[tokio::test]
@@ -219,10 +158,7 @@ async fn the_service_tells_its_name_and_health_to_anybody() {
     assert_eq!(info["ip"], "127.0.0.1");
     assert_eq!(info["user_agent"], "test");
     assert!(info["group"].as_u64().unwrap() >= 3);
-    assert_eq!(
-        http(server.addr(), "GET", "/health", "", "").await.status,
-        200
-    );
+    assert_eq!(http(server.addr(), "GET", "/health", "", "").await.status, 200);
 }
 
 #[tokio::test]
@@ -246,11 +182,7 @@ async fn metrics_are_shown_where_that_is_wanted() {
     let _alice = server.member("alice", "G").await;
     let answer = http(server.addr(), "GET", "/metrics", "", "").await;
     assert_eq!(answer.status, 200);
-    assert!(
-        answer.body.contains("\nskapi_rtc_connections 1\n"),
-        "{}",
-        answer.body
-    );
+    assert!(answer.body.contains("\nskapi_rtc_connections 1\n"), "{}", answer.body);
     assert!(answer.body.contains("\nskapi_rtc_groups 1\n"));
 }
 

@@ -10,10 +10,7 @@ use crate::{Config, rng::Rng};
 /// cut off at the same moment.
 pub(crate) fn delay(config: &Config, attempt: u32, rng: &mut Rng) -> Duration {
     let factor = 2u32.saturating_pow(attempt.min(16));
-    let full = config
-        .reconnect_base
-        .saturating_mul(factor)
-        .min(config.reconnect_max);
+    let full = config.reconnect_base.saturating_mul(factor).min(config.reconnect_max);
     full.mul_f64(0.5 + rng.unit() / 2.0)
 }
 

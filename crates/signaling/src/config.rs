@@ -149,20 +149,11 @@ mod tests {
     #[test]
     fn nonsense_is_named() {
         assert_eq!(Config::default().validate(), Ok(()));
-        let zero = Config {
-            keep_alive: Duration::ZERO,
-            ..Config::default()
-        };
+        let zero = Config { keep_alive: Duration::ZERO, ..Config::default() };
         assert_eq!(zero.validate(), Err(ConfigError::Zero("keep_alive")));
-        let order = Config {
-            reconnect_max: Duration::from_millis(1),
-            ..Config::default()
-        };
+        let order = Config { reconnect_max: Duration::from_millis(1), ..Config::default() };
         assert_eq!(order.validate(), Err(ConfigError::ReconnectOrder));
-        let none = Config {
-            max_calls: 0,
-            ..Config::default()
-        };
+        let none = Config { max_calls: 0, ..Config::default() };
         assert_eq!(none.validate(), Err(ConfigError::NoCalls));
     }
 }

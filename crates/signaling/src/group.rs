@@ -119,11 +119,7 @@ impl Group {
             ),
             Answers::No => None,
         };
-        ctx.out.send(ClientFrame::JoinRoom {
-            group: group.clone(),
-            token: None,
-            reference,
-        });
+        ctx.out.send(ClientFrame::JoinRoom { group: group.clone(), token: None, reference });
         if reference.is_none() {
             self.confirm(group, true, ctx.out);
         }

@@ -71,7 +71,8 @@ pub enum LinkLoss {
         /// The service asked to wait this long.
         retry_after: Option<Duration>,
     },
-    /// The service does not want this client (a bad token): do not try again.
+    /// The service does not want this client (a bad token): do not try again, unless calls are up, which
+    /// go on meanwhile.
     Refused {
         /// What the service said.
         reason: String,
@@ -81,17 +82,12 @@ pub enum LinkLoss {
 impl LinkLoss {
     /// A loss that is tried again by back-off.
     pub fn lost(reason: impl Into<String>) -> Self {
-        Self::Lost {
-            reason: reason.into(),
-            retry_after: None,
-        }
+        Self::Lost { reason: reason.into(), retry_after: None }
     }
 
     /// A refusal.
     pub fn refused(reason: impl Into<String>) -> Self {
-        Self::Refused {
-            reason: reason.into(),
-        }
+        Self::Refused { reason: reason.into() }
     }
 }
 

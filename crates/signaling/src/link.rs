@@ -39,22 +39,14 @@ pub(crate) enum Lost {
     /// Nothing: there was no link to lose.
     Nothing,
     /// Another attempt after a while.
-    Retry {
-        reason: String,
-        retry_in: std::time::Duration,
-    },
+    Retry { reason: String, retry_in: std::time::Duration },
     /// The end of the session.
     Refused(String),
 }
 
 impl Link {
     pub(crate) fn new() -> Self {
-        Self {
-            state: State::Idle,
-            attempt: 0,
-            keep_alive_at: Instant::ZERO,
-            was_up: false,
-        }
+        Self { state: State::Idle, attempt: 0, keep_alive_at: Instant::ZERO, was_up: false }
     }
 
     /// Starts connecting. Without effect unless the link is idle.
@@ -70,9 +62,7 @@ impl Link {
             out.push(Output::Disconnect);
             return;
         }
-        self.state = State::Greeting {
-            until: now + config.greeting_timeout,
-        };
+        self.state = State::Greeting { until: now + config.greeting_timeout };
         out.set_link(true);
         self.keep_alive(now, config, out);
     }
@@ -95,10 +85,7 @@ impl Link {
         out: &mut Outbox,
         rng: &mut Rng,
     ) -> Lost {
-        if matches!(
-            self.state,
-            State::Idle | State::Closed | State::Waiting { .. }
-        ) {
+        if matches!(self.state, State::Idle | State::Closed | State::Waiting { .. }) {
             return Lost::Nothing;
         }
         out.set_link(false);
@@ -107,16 +94,11 @@ impl Link {
                 self.state = State::Closed;
                 Lost::Refused(reason)
             }
-            LinkLoss::Lost {
-                reason,
-                retry_after,
-            } => {
+            LinkLoss::Lost { reason, retry_after } => {
                 let own = backoff::delay(config, self.attempt, rng);
                 let retry_in = retry_after.map_or(own, |asked| asked.saturating_add(own));
                 self.attempt = self.attempt.saturating_add(1);
-                self.state = State::Waiting {
-                    until: now + retry_in,
-                };
+                self.state = State::Waiting { until: now + retry_in };
                 Lost::Retry { reason, retry_in }
             }
         }
@@ -136,10 +118,7 @@ impl Link {
     }
 
     pub(crate) fn close(&mut self, out: &mut Outbox) {
-        if matches!(
-            self.state,
-            State::Connecting | State::Greeting { .. } | State::Up
-        ) {
+        if matches!(self.state, State::Connecting | State::Greeting { .. } | State::Up) {
             out.push(Output::Disconnect);
         }
         self.state = State::Closed;
@@ -170,9 +149,7 @@ impl Link {
 
     fn dial(&mut self, out: &mut Outbox) {
         self.state = State::Connecting;
-        out.push(Output::Connect {
-            attempt: self.attempt,
-        });
+        out.push(Output::Connect { attempt: self.attempt });
     }
 
     fn keep_alive(&mut self, now: Instant, config: &Config, out: &mut Outbox) {

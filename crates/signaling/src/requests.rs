@@ -100,24 +100,14 @@ impl Requests {
 
     /// Those whose time is over.
     pub(crate) fn take_expired(&mut self, now: Instant) -> Vec<Purpose> {
-        let expired: Vec<_> = self
-            .pending
-            .iter()
-            .filter(|(_, (_, at))| *at <= now)
-            .map(|(r, _)| *r)
-            .collect();
-        expired
-            .into_iter()
-            .filter_map(|reference| self.take(reference))
-            .collect()
+        let expired: Vec<_> =
+            self.pending.iter().filter(|(_, (_, at))| *at <= now).map(|(r, _)| *r).collect();
+        expired.into_iter().filter_map(|reference| self.take(reference)).collect()
     }
 
     /// All of them: the link is lost, no answer will come.
     pub(crate) fn take_all(&mut self) -> Vec<Purpose> {
-        std::mem::take(&mut self.pending)
-            .into_values()
-            .map(|(purpose, _)| purpose)
-            .collect()
+        std::mem::take(&mut self.pending).into_values().map(|(purpose, _)| purpose).collect()
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {

@@ -37,53 +37,32 @@ const CALM: Kind = Kind {
 fn two_machines_agree() {
     let seen = run_seeds(CALM, 200);
     assert!(seen.up * 5 > seen.calls, "few calls were ever up: {seen:?}");
-    assert!(
-        seen.both_at_once > 0,
-        "no end ever crossed another: {seen:?}"
-    );
+    assert!(seen.both_at_once > 0, "no end ever crossed another: {seen:?}");
 }
 
 #[test]
 fn three_machines_agree() {
-    let three = Kind {
-        nodes: 3,
-        actions: 24,
-        ..CALM
-    };
+    let three = Kind { nodes: 3, actions: 24, ..CALM };
     run_seeds(three, 80);
-    let busy = Kind {
-        busy: BusyPolicy::Reject,
-        ..three
-    };
+    let busy = Kind { busy: BusyPolicy::Reject, ..three };
     run_seeds(busy, 60);
 }
 
 #[test]
 fn a_service_that_does_not_greet_will_do() {
-    let silent = Kind {
-        greets: false,
-        ..CALM
-    };
+    let silent = Kind { greets: false, ..CALM };
     run_seeds(silent, 100);
 }
 
 #[test]
 fn engines_that_fail_end_calls_and_leave_nothing() {
-    let failing = Kind {
-        failing_ops: 0.05,
-        ..CALM
-    };
+    let failing = Kind { failing_ops: 0.05, ..CALM };
     run_seeds(failing, 120);
 }
 
 #[test]
 fn links_that_break_leave_nothing() {
-    let cuts = Kind {
-        cuts: true,
-        nodes: 3,
-        actions: 24,
-        ..CALM
-    };
+    let cuts = Kind { cuts: true, nodes: 3, actions: 24, ..CALM };
     run_seeds(cuts, 100);
 }
 
@@ -95,11 +74,7 @@ struct Seen {
 }
 
 fn run_seeds(kind: Kind, default: u64) -> Seen {
-    let setting = |name: &str| {
-        env::var(name)
-            .ok()
-            .and_then(|value| value.parse::<u64>().ok())
-    };
+    let setting = |name: &str| env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let first = setting("SKAPI_RTC_SIM_FIRST").unwrap_or(0);
     let count = setting("SKAPI_RTC_SIM_SEEDS").unwrap_or(default);
     let mut seen = Seen::default();
@@ -147,14 +122,7 @@ impl Run {
                 world.add(&format!("user{number}"), config)
             })
             .collect();
-        Self {
-            kind,
-            world,
-            nodes,
-            placed: Vec::new(),
-            window,
-            seen: Seen::default(),
-        }
+        Self { kind, world, nodes, placed: Vec::new(), window, seen: Seen::default() }
     }
 
     fn go(&mut self) -> Checked {
@@ -210,16 +178,12 @@ impl Run {
             }
             (CallPhase::Ringing, _) => {
                 let reason = EndReason::Declined;
-                let _ = self
-                    .world
-                    .act(node, "declines", |s, now| s.decline(now, id, reason));
+                let _ = self.world.act(node, "declines", |s, now| s.decline(now, id, reason));
             }
             (CallPhase::Established, 0..65) => self.world.change(node, id),
             (CallPhase::Established, 65..85) => {}
             (_, 60..) => {
-                let _ = self
-                    .world
-                    .act(node, "hangs up", |s, now| s.hang_up(now, id));
+                let _ = self.world.act(node, "hangs up", |s, now| s.hang_up(now, id));
             }
             _ => {}
         }
@@ -245,9 +209,7 @@ impl Run {
             let calls: Vec<_> = self.world.node(node).session.calls().collect();
             for call in calls {
                 let id = call.call;
-                let _ = self
-                    .world
-                    .act(node, "hangs up", |s, now| s.hang_up(now, id));
+                let _ = self.world.act(node, "hangs up", |s, now| s.hang_up(now, id));
             }
             let pause = self.world.rng.u64(0..300);
             self.world.run_for(Duration::from_millis(pause));
@@ -287,11 +249,7 @@ impl Run {
                 Event::Incoming { call, .. } => Some(*call),
                 _ => None,
             });
-            let placed = self
-                .placed
-                .iter()
-                .filter(|(at, _)| *at == node)
-                .map(|(_, call)| *call);
+            let placed = self.placed.iter().filter(|(at, _)| *at == node).map(|(_, call)| *call);
             for call in placed.chain(rung) {
                 self.seen.calls += 1;
                 self.seen.up += usize::from(it.was_up(call));
@@ -311,10 +269,8 @@ impl Run {
             return Ok(()); // a side that cannot be told has its own reason
         }
         for (key, ends) in self.by_key() {
-            let told: Vec<(Instant, CallEnd)> = ends
-                .iter()
-                .flat_map(|(node, call)| self.world.node(*node).ends(*call))
-                .collect();
+            let told: Vec<(Instant, CallEnd)> =
+                ends.iter().flat_map(|(node, call)| self.world.node(*node).ends(*call)).collect();
             let [(at, a), (other_at, b)] = &told[..] else {
                 // One side never knew of it under this key, or has given way under glare: then nothing
                 // may go on ringing.

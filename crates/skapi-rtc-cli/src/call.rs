@@ -87,10 +87,7 @@ fn check_files(files: &[PathBuf]) -> Result<(), Failure> {
             std::fs::File::open(path)
         });
         check.map_err(|error| {
-            Failure::msg(
-                Exit::File,
-                format!("cannot read {}: {error}", path.display()),
-            )
+            Failure::msg(Exit::File, format!("cannot read {}: {error}", path.display()))
         })?;
     }
     Ok(())
@@ -108,10 +105,7 @@ async fn call(
     let options = CallOptions::default()
         .channel(ChannelOptions::new(DEFAULT_CHANNEL))
         .no_answer_timeout(args.timeout);
-    let outgoing = realtime
-        .connect_rtc(to, options)
-        .await
-        .map_err(not_placed)?;
+    let outgoing = realtime.connect_rtc(to, options).await.map_err(not_placed)?;
     let reporter = tokio::spawn(report(outgoing.events(), *output));
     let work = async {
         let call = answered(outgoing, output).await?;
@@ -139,16 +133,10 @@ async fn find(
     realtime: &Realtime,
     output: &Output,
 ) -> Result<ConnectionId, Failure> {
-    let users = realtime
-        .realtime_users(args.connect.group.clone())
-        .await
-        .map_err(ask_failure)?;
+    let users = realtime.realtime_users(args.connect.group.clone()).await.map_err(ask_failure)?;
     say_users(&users, realtime, output);
     let usage = |error: skapi_rtc::IdError| {
-        Failure::msg(
-            Exit::Usage,
-            format!("{} cannot be called: {error}", args.target),
-        )
+        Failure::msg(Exit::Usage, format!("{} cannot be called: {error}", args.target))
     };
     if ConnectionId::has_prefix(&args.target) {
         return ConnectionId::new(&args.target).map_err(usage);
@@ -219,21 +207,13 @@ async fn or_end(
 }
 
 async fn message(channel: &mut Channel, text: &str, output: &Output) -> Result<(), Failure> {
-    channel
-        .send(text)
-        .await
-        .map_err(|error| Failure::new(Exit::CallLost, error))?;
-    let answer = tokio::time::timeout(ANSWER_TIMEOUT, channel.recv())
-        .await
-        .map_err(|_| {
-            Failure::msg(
-                Exit::Failure,
-                format!(
-                    "no answer to the message within {} s",
-                    ANSWER_TIMEOUT.as_secs()
-                ),
-            )
-        })?;
+    channel.send(text).await.map_err(|error| Failure::new(Exit::CallLost, error))?;
+    let answer = tokio::time::timeout(ANSWER_TIMEOUT, channel.recv()).await.map_err(|_| {
+        Failure::msg(
+            Exit::Failure,
+            format!("no answer to the message within {} s", ANSWER_TIMEOUT.as_secs()),
+        )
+    })?;
     match answer {
         Some(Message::Text(answer)) => say(output, "message", format_args!("> {answer}"), &answer),
         Some(Message::Binary(bytes)) => {
@@ -251,20 +231,10 @@ async fn report(mut events: CallEvents, output: Output) {
         match event {
             CallEvent::ConnectionState(state) => {
                 let state = format!("{state:?}").to_lowercase();
-                say(
-                    &output,
-                    "connection_state",
-                    format_args!("connection: {state}"),
-                    &state,
-                );
+                say(&output, "connection_state", format_args!("connection: {state}"), &state);
             }
             CallEvent::SelectedPair(pair) => {
-                say(
-                    &output,
-                    "selected_pair",
-                    format_args!("path: {pair}"),
-                    &pair,
-                );
+                say(&output, "selected_pair", format_args!("path: {pair}"), &pair);
             }
             CallEvent::Ended(end) => say_ended(&end, &output),
             _ => {}
@@ -273,24 +243,15 @@ async fn report(mut events: CallEvents, output: Output) {
 }
 
 fn not_placed(error: skapi_rtc::PlaceError) -> Failure {
-    Failure::new(
-        Exit::NotAnswered,
-        anyhow::Error::new(error).context("the call was not placed"),
-    )
+    Failure::new(Exit::NotAnswered, anyhow::Error::new(error).context("the call was not placed"))
 }
 
 fn not_answered(error: CallError) -> Failure {
-    Failure::new(
-        Exit::NotAnswered,
-        anyhow::Error::new(error).context("no call"),
-    )
+    Failure::new(Exit::NotAnswered, anyhow::Error::new(error).context("no call"))
 }
 
 fn lost(error: CallError) -> Failure {
-    Failure::new(
-        Exit::CallLost,
-        anyhow::Error::new(error).context("the call was lost"),
-    )
+    Failure::new(Exit::CallLost, anyhow::Error::new(error).context("the call was lost"))
 }
 
 fn ended(end: CallEnd) -> Failure {
@@ -298,10 +259,7 @@ fn ended(end: CallEnd) -> Failure {
         EndReason::HungUp => Exit::Failure,
         _ => Exit::CallLost,
     };
-    Failure::msg(
-        exit,
-        format!("the call ended before its work was done: {end}"),
-    )
+    Failure::msg(exit, format!("the call ended before its work was done: {end}"))
 }
 
 fn say(output: &Output, event: &'static str, human: impl std::fmt::Display, value: impl ToString) {
@@ -311,13 +269,7 @@ fn say(output: &Output, event: &'static str, human: impl std::fmt::Display, valu
         #[serde(skip_serializing_if = "String::is_empty")]
         value: String,
     }
-    output.line(
-        human,
-        &Event {
-            event,
-            value: value.to_string(),
-        },
-    );
+    output.line(human, &Event { event, value: value.to_string() });
 }
 
 fn say_users(users: &[UserEntry], realtime: &Realtime, output: &Output) {
@@ -344,22 +296,11 @@ fn say_users(users: &[UserEntry], realtime: &Realtime, output: &Output) {
     let list: Vec<_> = users
         .iter()
         .map(|user| {
-            format!(
-                "\n  {} {}{}",
-                user.user,
-                user.cid,
-                if user.own { " (we)" } else { "" }
-            )
+            format!("\n  {} {}{}", user.user, user.cid, if user.own { " (we)" } else { "" })
         })
         .collect();
     let human = format!("who is there: {}{}", users.len(), list.concat());
-    output.line(
-        human,
-        &Event {
-            event: "users",
-            users,
-        },
-    );
+    output.line(human, &Event { event: "users", users });
 }
 
 fn say_open(channel: &Channel, dialed: Instant, output: &Output) {
@@ -373,11 +314,7 @@ fn say_open(channel: &Channel, dialed: Instant, output: &Output) {
     let label = channel.label();
     output.line(
         format_args!("channel {label} open {dial_to_open_ms:.1} ms after dialing"),
-        &Event {
-            event: "channel_open",
-            label,
-            dial_to_open_ms,
-        },
+        &Event { event: "channel_open", label, dial_to_open_ms },
     );
 }
 
@@ -392,12 +329,5 @@ fn say_ended(end: &CallEnd, output: &Output) {
         skapi_rtc::Side::Local => "local",
         skapi_rtc::Side::Remote => "remote",
     };
-    output.line(
-        end,
-        &Event {
-            event: "ended",
-            reason: end.reason.to_string(),
-            by,
-        },
-    );
+    output.line(end, &Event { event: "ended", reason: end.reason.to_string(), by });
 }

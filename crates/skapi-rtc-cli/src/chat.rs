@@ -28,13 +28,7 @@ struct Event<'a> {
 /// Chats until stdin ends or the call does.
 pub(crate) async fn run(call: &Call, channel: Channel, output: &Output) -> Result<(), Failure> {
     let hint = "type a line to send it (Ctrl-D or Ctrl-C hangs up)";
-    output.line(
-        hint,
-        &Event {
-            event: "chat",
-            value: hint,
-        },
-    );
+    output.line(hint, &Event { event: "chat", value: hint });
     let (sender, mut receiver) = channel.split();
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     loop {
@@ -77,9 +71,6 @@ fn show(message: &Message, output: &Output) {
         Message::Text(text) => text.clone(),
         Message::Binary(bytes) => format!("{} bytes", bytes.len()),
     };
-    let event = Event {
-        event: "message",
-        value: &text,
-    };
+    let event = Event { event: "message", value: &text };
     output.line(format_args!("> {text}"), &event);
 }

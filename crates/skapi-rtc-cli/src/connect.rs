@@ -2,23 +2,18 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 use skapi_rtc::{
-    AskError, ConnectError, ConnectOptions, GroupName, OpenError, PostError, Realtime,
+    AskError, ConnectError, ConnectOptions, GroupName, OpenError, PostError, QueryError, Realtime,
     RealtimeEvents, UserId, connect_realtime,
 };
 
 use crate::{
-    dev_token,
     exit::{Exit, Failure},
     output::Output,
-    secret::read_file,
+    tokens::Tokens,
 };
-
-/// The environment variable that may hold the token.
-const VARIABLE: &str = "SKAPI_RTC_TOKEN";
 
 #[derive(Debug, Args)]
 pub(crate) struct ConnectArgs {
@@ -41,24 +36,23 @@ pub(crate) async fn connect(
     args: &ConnectArgs,
     output: &Output,
 ) -> Result<(Realtime, RealtimeEvents), Failure> {
-    let token = token(args).await?;
-    let options = ConnectOptions::new(&args.server, token)
+    let tokens = Tokens::new(args).await?;
+    let options = ConnectOptions::new(&args.server, tokens)
         .map_err(|error| Failure::new(Exit::Usage, error))?;
     let (realtime, events) = connect_realtime(options).await.map_err(connect_failure)?;
     say_connected(args, &realtime, output);
-    realtime
-        .join_realtime(args.group.clone())
-        .await
-        .map_err(post_failure)?;
+    realtime.join_realtime(args.group.clone()).await.map_err(post_failure)?;
     say_joined(&args.group, output);
     Ok((realtime, events))
 }
 
 pub(crate) fn ask_failure(error: AskError) -> Failure {
-    Failure::new(
-        Exit::Failure,
-        anyhow::Error::new(error).context("cannot ask who is there"),
-    )
+    let exit = match &error {
+        AskError::Query(QueryError::Refused { status: 401 | 403, .. }) => Exit::NotAuthorised,
+        AskError::Query(QueryError::Failed(_)) => Exit::Unreachable,
+        _ => Exit::Failure,
+    };
+    Failure::new(exit, anyhow::Error::new(error).context("cannot ask who is there"))
 }
 
 fn connect_failure(error: ConnectError) -> Failure {
@@ -73,40 +67,12 @@ fn connect_failure(error: ConnectError) -> Failure {
         ),
         _ => (Exit::Failure, ""),
     };
-    let hint = if hint.is_empty() {
-        String::new()
-    } else {
-        format!(" ({hint})")
-    };
+    let hint = if hint.is_empty() { String::new() } else { format!(" ({hint})") };
     Failure::msg(exit, format!("{error}{hint}"))
 }
 
 fn post_failure(error: PostError) -> Failure {
-    Failure::new(
-        Exit::Failure,
-        anyhow::Error::new(error).context("cannot join the group"),
-    )
-}
-
-async fn token(args: &ConnectArgs) -> Result<String, Failure> {
-    if let Some(user) = &args.dev_user {
-        return dev_token::fetch(&args.server, user).await;
-    }
-    if let Some(path) = &args.token_file {
-        let text = String::from_utf8(read_file(path)?)
-            .with_context(|| format!("{} holds no token", path.display()))
-            .map_err(|error| Failure::new(Exit::File, error))?;
-        return Ok(text.trim().to_owned());
-    }
-    std::env::var(VARIABLE).map_err(|_| {
-        Failure::msg(
-            Exit::Usage,
-            format!(
-                "who are you? give --token-file or {VARIABLE} (make a token with `skapi-rtc \
-                 token`), or --dev-user NAME with a service that runs with --dev"
-            ),
-        )
-    })
+    Failure::new(Exit::Failure, anyhow::Error::new(error).context("cannot join the group"))
 }
 
 fn say_connected(args: &ConnectArgs, realtime: &Realtime, output: &Output) {
@@ -126,15 +92,7 @@ fn say_connected(args: &ConnectArgs, realtime: &Realtime, output: &Output) {
         user.clone().unwrap_or_else(unknown),
         cid.clone().unwrap_or_else(unknown),
     );
-    output.line(
-        human,
-        &Event {
-            event: "connected",
-            server: &args.server,
-            user,
-            cid,
-        },
-    );
+    output.line(human, &Event { event: "connected", server: &args.server, user, cid });
 }
 
 fn say_joined(group: &GroupName, output: &Output) {
@@ -143,9 +101,6 @@ fn say_joined(group: &GroupName, output: &Output) {
         event: &'static str,
         group: &'a str,
     }
-    let event = Event {
-        event: "joined",
-        group: group.as_str(),
-    };
+    let event = Event { event: "joined", group: group.as_str() };
     output.line(format_args!("joined the group {group}"), &event);
 }

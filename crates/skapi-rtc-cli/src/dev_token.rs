@@ -35,10 +35,7 @@ fn failure(server: &str, error: QueryError) -> Failure {
             ),
         ),
         QueryError::Failed(reason) => {
-            let error = OpenError::Failed {
-                address: server.to_owned(),
-                reason,
-            };
+            let error = OpenError::Failed { address: server.to_owned(), reason };
             Failure::msg(
                 Exit::Unreachable,
                 format!(

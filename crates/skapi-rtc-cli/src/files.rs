@@ -48,19 +48,12 @@ pub(crate) async fn send(call: &Call, path: &Path, output: &Output) -> Result<()
         }
         Ok((file, metadata.len()))
     };
-    let (mut file, size) = open
-        .await
-        .with_context(|| format!("cannot read {}", path.display()))
-        .map_err(in_file)?;
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let (mut file, size) =
+        open.await.with_context(|| format!("cannot read {}", path.display())).map_err(in_file)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let started = Instant::now();
-    let mut outgoing = OutgoingFile::offer(call, &name, size)
-        .await
-        .map_err(|error| failure(&name, error))?;
+    let mut outgoing =
+        OutgoingFile::offer(call, &name, size).await.map_err(|error| failure(&name, error))?;
     let mut progress = Progress::new(&name, size, output);
     let mut part = vec![0; PART];
     loop {
@@ -72,16 +65,10 @@ pub(crate) async fn send(call: &Call, path: &Path, output: &Output) -> Result<()
         if read == 0 {
             break;
         }
-        outgoing
-            .write(&part[..read])
-            .await
-            .map_err(|error| failure(&name, error))?;
+        outgoing.write(&part[..read]).await.map_err(|error| failure(&name, error))?;
         progress.advance(read as u64);
     }
-    let receipt = outgoing
-        .finish()
-        .await
-        .map_err(|error| failure(&name, error))?;
+    let receipt = outgoing.finish().await.map_err(|error| failure(&name, error))?;
     progress.finish();
     say_done("file_sent", "sent", &name, None, &receipt, started, output);
     Ok(())
@@ -97,9 +84,7 @@ pub(crate) async fn receive(channel: Channel, folder: Option<&Path>, output: &Ou
     };
     let name = incoming.name().to_owned();
     let Some(folder) = folder else {
-        return incoming
-            .refuse("this peer stores no files (it runs without --save-dir)")
-            .await;
+        return incoming.refuse("this peer stores no files (it runs without --save-dir)").await;
     };
     let (path, file) = match create(folder, &name).await {
         Ok(created) => created,
@@ -167,28 +152,20 @@ async fn create(folder: &Path, name: &str) -> std::io::Result<(PathBuf, tokio::f
     tokio::fs::create_dir_all(folder).await?;
     let name = safe_name(name);
     for copy in 0..MAX_COPIES {
-        let path = folder.join(if copy == 0 {
-            name.clone()
-        } else {
-            format!("{copy}-{name}")
-        });
+        let path = folder.join(if copy == 0 { name.clone() } else { format!("{copy}-{name}") });
         match tokio::fs::File::create_new(&path).await {
             Ok(file) => return Ok((path, file)),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
     }
-    Err(std::io::Error::other(
-        "too many files of that name are there already",
-    ))
+    Err(std::io::Error::other("too many files of that name are there already"))
 }
 
 fn safe_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let kept: String = last
-        .chars()
-        .filter(|c| !c.is_control() && !":*?\"<>|".contains(*c))
-        .collect();
+    let kept: String =
+        last.chars().filter(|c| !c.is_control() && !":*?\"<>|".contains(*c)).collect();
     match kept.trim_matches(['.', ' ']) {
         "" => "file".to_owned(),
         kept => kept.to_owned(),
@@ -200,10 +177,7 @@ fn failure(name: &str, error: FileError) -> Failure {
         FileError::Call(_) | FileError::Channel(_) | FileError::CutOff => Exit::CallLost,
         _ => Exit::File,
     };
-    Failure::new(
-        exit,
-        anyhow::Error::new(error).context(format!("{name} was not sent")),
-    )
+    Failure::new(exit, anyhow::Error::new(error).context(format!("{name} was not sent")))
 }
 
 fn say_done(
@@ -221,15 +195,7 @@ fn say_done(
     let place = path.map_or_else(String::new, |path| format!(" as {path}"));
     output.line(
         format_args!("{verb} {name}{place}: {bytes} bytes, {mib_per_s:.1} MiB/s, SHA-256 {sha256}"),
-        &Done {
-            event,
-            name,
-            path,
-            bytes,
-            sha256,
-            seconds,
-            mib_per_s,
-        },
+        &Done { event, name, path, bytes, sha256, seconds, mib_per_s },
     );
 }
 
@@ -246,14 +212,7 @@ pub(crate) struct Progress<'a> {
 impl<'a> Progress<'a> {
     pub(crate) fn new(name: &'a str, total: u64, output: &'a Output) -> Self {
         let bar = output.is_human().then(|| progress_bar(name, total));
-        Self {
-            name,
-            total,
-            sent: 0,
-            bar,
-            output,
-            reported: Instant::now(),
-        }
+        Self { name, total, sent: 0, bar, output, reported: Instant::now() }
     }
 
     pub(crate) fn advance(&mut self, bytes: u64) {
@@ -282,15 +241,7 @@ impl<'a> Progress<'a> {
         }
         self.reported = Instant::now();
         let (name, sent, total) = (self.name, self.sent, self.total);
-        self.output.line(
-            "",
-            &Event {
-                event: "file_progress",
-                name,
-                sent,
-                total,
-            },
-        );
+        self.output.line("", &Event { event: "file_progress", name, sent, total });
     }
 }
 

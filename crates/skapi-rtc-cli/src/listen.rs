@@ -43,10 +43,7 @@ pub(crate) async fn run(args: ListenArgs, output: &Output) -> Result<(), Failure
     struct Waiting {
         event: &'static str,
     }
-    output.line(
-        "waiting for calls (Ctrl-C ends)",
-        &Waiting { event: "waiting" },
-    );
+    output.line("waiting for calls (Ctrl-C ends)", &Waiting { event: "waiting" });
     let folder = args.save_dir.map(Arc::new);
     let mut calls = tokio::task::JoinSet::new();
     let mut stop = Stop::listen()?;
@@ -75,36 +72,20 @@ pub(crate) async fn run(args: ListenArgs, output: &Output) -> Result<(), Failure
 async fn answer(incoming: IncomingCall, folder: Option<Arc<PathBuf>>, output: Output) {
     let (user, cid) = (incoming.user().to_string(), incoming.peer().to_string());
     let say = |event, text: String, reason| {
-        output.line(
-            text,
-            &CallEvent {
-                event,
-                user: &user,
-                cid: &cid,
-                reason,
-            },
-        );
+        output.line(text, &CallEvent { event, user: &user, cid: &cid, reason });
     };
     say("incoming", format!("{user} ({cid}) calls"), None);
     let call = match incoming.connect_rtc(CallOptions::default()).await {
         Ok(call) => call,
         Err(error) => {
             let reason = error.to_string();
-            return say(
-                "missed",
-                format!("no call with {user}: {reason}"),
-                Some(reason),
-            );
+            return say("missed", format!("no call with {user}: {reason}"), Some(reason));
         }
     };
     say("call_up", format!("in a call with {user}"), None);
     serve(&call, folder, output).await;
     let reason = call.ended().await.to_string();
-    say(
-        "ended",
-        format!("the call with {user} has ended: {reason}"),
-        Some(reason),
-    );
+    say("ended", format!("the call with {user} has ended: {reason}"), Some(reason));
 }
 
 /// Serves every channel of a call until it ends.

@@ -22,11 +22,7 @@ pub(crate) fn init(verbose: u8) {
         // `serve` warns of the dev mode itself, whatever the log is set to.
         let quiet = "skapi_rtc_server::dev_mode=off";
         // The engine warns of what is normal in every set-up.
-        let engine = if verbose == 0 {
-            "rtc=error,webrtc=error,"
-        } else {
-            ""
-        };
+        let engine = if verbose == 0 { "rtc=error,webrtc=error," } else { "" };
         EnvFilter::new(format!("warn,{engine}skapi_rtc={level},{quiet}"))
     });
     let layer = tracing_subscriber::fmt::layer()

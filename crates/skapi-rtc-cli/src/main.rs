@@ -17,6 +17,7 @@ mod secret;
 mod serve;
 mod signals;
 mod token;
+mod tokens;
 
 use std::process::ExitCode;
 

@@ -76,10 +76,7 @@ impl Output {
         }
         let mut stderr = anstream::stderr().lock();
         let _ = if self.json {
-            let event = Event {
-                event: "warning",
-                message: text,
-            };
+            let event = Event { event: "warning", message: text };
             writeln!(stderr, "{}", json(&event))
         } else {
             writeln!(stderr, "{} {}", "warning:".yellow().bold(), harmless(text))
@@ -95,15 +92,7 @@ fn json(event: &impl Serialize) -> String {
 /// The text without what a terminal takes for commands: much of what is said comes from peers.
 pub(crate) fn harmless(text: &str) -> String {
     let shown = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
-    text.chars()
-        .map(|c| {
-            if shown(c) {
-                c
-            } else {
-                char::REPLACEMENT_CHARACTER
-            }
-        })
-        .collect()
+    text.chars().map(|c| if shown(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
 #[cfg(test)]

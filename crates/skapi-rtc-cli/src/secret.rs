@@ -75,13 +75,8 @@ mod tests {
 
     #[test]
     fn one_line_break_at_the_end_is_not_part_of_the_secret() {
-        for (file, secret) in [
-            ("s", "s"),
-            ("s\n", "s"),
-            ("s\r\n", "s"),
-            ("s\n\n", "s\n"),
-            ("", ""),
-        ] {
+        for (file, secret) in [("s", "s"), ("s\n", "s"), ("s\r\n", "s"), ("s\n\n", "s\n"), ("", "")]
+        {
             assert_eq!(without_line_break(file.into()), secret.as_bytes());
         }
     }

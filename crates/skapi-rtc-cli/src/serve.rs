@@ -90,9 +90,7 @@ struct Listening<'a> {
 
 pub(crate) async fn run(args: &ServeArgs, output: &Output) -> Result<(), Failure> {
     let address = resolve(&args.listen).await?;
-    let builder = authenticated(args, address, output)?
-        .config(config(args))
-        .listen(address);
+    let builder = authenticated(args, address, output)?.config(config(args)).listen(address);
     // Before the address is told: whoever reads it may stop the service at once.
     let mut stop = Stop::listen()?;
     let server = builder.start().await.map_err(start_failure)?;
@@ -103,14 +101,7 @@ pub(crate) async fn run(args: &ServeArgs, output: &Output) -> Result<(), Failure
     let version = env!("CARGO_PKG_VERSION");
     output.line(
         format_args!("skapi-rtc {version} listening on {http} ({ws})"),
-        &Listening {
-            event: "listening",
-            version,
-            address,
-            http: &http,
-            ws: &ws,
-            dev: args.dev,
-        },
+        &Listening { event: "listening", version, address, http: &http, ws: &ws, dev: args.dev },
     );
     if args.dev {
         output.warning(&format!(
@@ -183,20 +174,16 @@ fn authenticated(
 }
 
 fn config(args: &ServeArgs) -> Config {
-    let ice_servers = args.ice_server.iter().map(|url| IceServer {
-        urls: vec![url.clone()],
-        ..IceServer::default()
-    });
-    let mut config = Config::default()
-        .ice_servers(ice_servers.collect())
-        .expose_metrics(args.metrics);
+    let ice_servers = args
+        .ice_server
+        .iter()
+        .map(|url| IceServer { urls: vec![url.clone()], ..IceServer::default() });
+    let mut config =
+        Config::default().ice_servers(ice_servers.collect()).expose_metrics(args.metrics);
     let limits = &args.limits;
     let hub = &mut config.hub;
     set(&mut hub.max_connections, limits.max_connections);
-    set(
-        &mut hub.max_connections_per_user,
-        limits.max_connections_per_user,
-    );
+    set(&mut hub.max_connections_per_user, limits.max_connections_per_user);
     set(&mut hub.max_groups, limits.max_groups);
     set(&mut hub.max_group_size, limits.max_group_size);
     set(&mut config.max_frame_bytes, limits.max_frame_bytes);

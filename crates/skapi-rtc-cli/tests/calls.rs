@@ -1,5 +1,7 @@
 //! `listen`, `call` and `demo`, with the real program: what they say, and with which code they end.
 
+#![allow(clippy::unwrap_used, reason = "a test: whatever fails ends it")]
+
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
@@ -16,11 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_skapi-rtc"));
-    command
-        .arg("--json")
-        .args(args)
-        .env_remove("SKAPI_RTC_TOKEN")
-        .env_remove("RUST_LOG");
+    command.arg("--json").args(args).env_remove("SKAPI_RTC_TOKEN").env_remove("RUST_LOG");
     command
 }
 
@@ -56,11 +54,7 @@ impl Running {
     }
 
     fn spawn(mut command: Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, said) = mpsc::channel();
         for stream in [
             Box::new(child.stdout.take().unwrap()) as Box<dyn std::io::Read + Send>,
@@ -146,14 +140,8 @@ struct Service {
 impl Service {
     fn start() -> Self {
         let process = Running::start(program(&["serve", "--dev", "--listen", "127.0.0.1:0"]));
-        let url = process.expect("listening")["http"]
-            .as_str()
-            .unwrap()
-            .to_owned();
-        Self {
-            _process: process,
-            url,
-        }
+        let url = process.expect("listening")["http"].as_str().unwrap().to_owned();
+        Self { _process: process, url }
     }
 
     fn listen(&self, user: &str, more: &[&str]) -> Running {
@@ -165,14 +153,7 @@ impl Service {
     }
 
     fn call(&self, target: &str, more: &[&str]) -> Command {
-        let mut args = vec![
-            "call",
-            target,
-            "--server",
-            &self.url,
-            "--dev-user",
-            "caller",
-        ];
+        let mut args = vec!["call", target, "--server", &self.url, "--dev-user", "caller"];
         args.extend(more);
         program(&args)
     }
@@ -180,11 +161,7 @@ impl Service {
 
 fn file(folder: &Path, name: &str, size: usize) -> PathBuf {
     let path = folder.join(name);
-    std::fs::write(
-        &path,
-        (0..size).map(|n| (n * 7 >> 2) as u8).collect::<Vec<_>>(),
-    )
-    .unwrap();
+    std::fs::write(&path, (0..size).map(|n| ((n * 7) >> 2) as u8).collect::<Vec<_>>()).unwrap();
     path
 }
 
@@ -196,14 +173,7 @@ fn messages_pings_and_files_reach_a_listening_peer_and_both_see_the_end() {
     let peer = service.listen("echo", &["--save-dir", inbox.to_str().unwrap()]);
     let sent = file(folder.path(), "a file.bin", 1_234_567);
 
-    let args = [
-        "--message",
-        "hello",
-        "--ping",
-        "20",
-        "--send-file",
-        sent.to_str().unwrap(),
-    ];
+    let args = ["--message", "hello", "--ping", "20", "--send-file", sent.to_str().unwrap()];
     let mut caller = Running::start(service.call("echo", &args));
     assert_eq!(caller.expect("message")["value"], "hello");
     assert_eq!(caller.expect("pings")["count"], 20);
@@ -233,18 +203,8 @@ fn a_peer_that_is_killed_is_missed_within_seconds() {
     let killed = Instant::now();
     let error = caller.expect("error");
     assert_eq!(caller.exit_code(), Some(6));
-    assert!(
-        error["message"]
-            .as_str()
-            .unwrap()
-            .contains("the peer is gone"),
-        "{error}"
-    );
-    assert!(
-        killed.elapsed() < Duration::from_secs(30),
-        "it took {:?}",
-        killed.elapsed()
-    );
+    assert!(error["message"].as_str().unwrap().contains("the peer is gone"), "{error}");
+    assert!(killed.elapsed() < Duration::from_secs(30), "it took {:?}", killed.elapsed());
 }
 
 #[test]
@@ -284,30 +244,18 @@ fn who_is_interrupted_before_the_work_is_done_does_not_end_well() {
     caller.expect("channel_open");
     caller.terminate();
     let error = caller.expect("error");
-    assert!(
-        error["message"].as_str().unwrap().contains("SIGTERM"),
-        "{error}"
-    );
+    assert!(error["message"].as_str().unwrap().contains("SIGTERM"), "{error}");
     assert_eq!(caller.exit_code(), Some(1));
 }
 
 #[test]
 fn whoever_cannot_be_called_is_named() {
     let service = Service::start();
-    let nobody = service
-        .call("cid:nobody", &["--message", "x"])
-        .output()
-        .unwrap();
+    let nobody = service.call("cid:nobody", &["--message", "x"]).output().unwrap();
     assert_fails(&nobody, 5, &["nobody is connected under the called id"]);
-    let stranger = service
-        .call("stranger", &["--message", "x"])
-        .output()
-        .unwrap();
+    let stranger = service.call("stranger", &["--message", "x"]).output().unwrap();
     assert_fails(&stranger, 5, &["stranger is not in the group lobby"]);
-    let nonsense = service
-        .call("cid:<b>", &["--message", "x"])
-        .output()
-        .unwrap();
+    let nonsense = service.call("cid:<b>", &["--message", "x"]).output().unwrap();
     assert_fails(&nonsense, 2, &["cid:<b> cannot be called"]);
 }
 
@@ -328,11 +276,7 @@ fn a_service_that_is_not_there_or_does_not_know_us_is_named() {
     assert_fails(&wrong, 4, &["refused the token", "skapi-rtc token"]);
 
     let nobody = run(&["listen", "--server", &service.url]);
-    assert_fails(
-        &nobody,
-        2,
-        &["--token-file", "SKAPI_RTC_TOKEN", "--dev-user"],
-    );
+    assert_fails(&nobody, 2, &["--token-file", "SKAPI_RTC_TOKEN", "--dev-user"]);
 }
 
 #[test]
@@ -342,17 +286,11 @@ fn files_that_cannot_be_read_or_stored_are_named() {
     let peer = service.listen("echo", &[]);
 
     let missing = folder.path().join("missing").display().to_string();
-    let unreadable = service
-        .call("echo", &["--send-file", &missing])
-        .output()
-        .unwrap();
+    let unreadable = service.call("echo", &["--send-file", &missing]).output().unwrap();
     assert_fails(&unreadable, 7, &[&missing]);
 
     let sent = file(folder.path(), "x.bin", 1000).display().to_string();
-    let unwanted = service
-        .call("echo", &["--send-file", &sent])
-        .output()
-        .unwrap();
+    let unwanted = service.call("echo", &["--send-file", &sent]).output().unwrap();
     assert_fails(&unwanted, 7, &["x.bin was not sent", "--save-dir"]);
     drop(peer);
 }
@@ -375,21 +313,12 @@ fn a_receiver_whose_disk_is_full_tells_the_sender() {
     let peer = Running::start(shell);
     peer.expect("waiting");
 
-    let sent = file(folder.path(), "large.bin", 4 << 20)
-        .display()
-        .to_string();
-    let refused = service
-        .call("echo", &["--send-file", &sent])
-        .output()
-        .unwrap();
+    let sent = file(folder.path(), "large.bin", 4 << 20).display().to_string();
+    let refused = service.call("echo", &["--send-file", &sent]).output().unwrap();
     assert_fails(&refused, 7, &["large.bin was not sent", "cannot write"]);
     peer.expect("warning");
     peer.expect("ended");
-    assert_eq!(
-        std::fs::read_dir(&inbox).unwrap().count(),
-        0,
-        "a part of the file is left"
-    );
+    assert_eq!(std::fs::read_dir(&inbox).unwrap().count(), 0, "a part of the file is left");
 }
 
 #[test]

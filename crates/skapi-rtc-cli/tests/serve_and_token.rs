@@ -19,9 +19,7 @@ const SECRET: &str = "a secret of thirty-two bytes, ok";
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_skapi-rtc"));
-    command
-        .env_remove("SKAPI_RTC_JWT_SECRET")
-        .env_remove("RUST_LOG");
+    command.env_remove("SKAPI_RTC_JWT_SECRET").env_remove("RUST_LOG");
     command
 }
 
@@ -37,10 +35,7 @@ fn stderr(output: &Output) -> String {
 fn assert_fails(output: &Output, code: i32, words: &[&str]) {
     let text = stderr(output);
     assert_eq!(output.status.code(), Some(code), "{text}");
-    assert!(
-        output.stdout.is_empty(),
-        "an error does not belong on stdout"
-    );
+    assert!(output.stdout.is_empty(), "an error does not belong on stdout");
     for word in words {
         assert!(text.contains(word), "`{word}` is not in: {text}");
     }
@@ -72,17 +67,11 @@ impl Service {
             let _ = stdout.read_line(&mut line);
             let _ = sender.send(line);
         });
-        let line = lines
-            .recv_timeout(PATIENCE)
-            .expect("the line that tells the address");
+        let line = lines.recv_timeout(PATIENCE).expect("the line that tells the address");
         let host = line.split("ws://").nth(1).expect("an address");
         let address = host.split('/').next().expect("an address");
         let address = address.parse().expect("an address");
-        Self {
-            child,
-            line: line.trim_end().to_owned(),
-            address,
-        }
+        Self { child, line: line.trim_end().to_owned(), address }
     }
 
     fn url(&self, token: &str) -> String {
@@ -157,10 +146,7 @@ async fn dev_mode_tells_its_address_in_one_line_and_hands_out_tokens() {
     );
     let token = dev_token(address, "alice");
     let first = greeting(&service.url(&token)).await.expect("accepted");
-    assert!(
-        first.contains("#ready") && first.contains("alice"),
-        "{first}"
-    );
+    assert!(first.contains("#ready") && first.contains("alice"), "{first}");
 
     let (code, stderr) = service.stop("-TERM");
     assert_eq!(code, Some(0), "{stderr}");
@@ -179,25 +165,14 @@ fn machines_get_an_object_a_line() {
 
     let output = run(&["token", "--user", "alice", "--json"]);
     let event: serde_json::Value = serde_json::from_str(&stderr(&output)).expect("JSON");
-    assert_eq!(
-        (&event["event"], &event["exit_code"]),
-        (&"error".into(), &2.into())
-    );
+    assert_eq!((&event["event"], &event["exit_code"]), (&"error".into(), &2.into()));
 }
 
 #[tokio::test]
 async fn a_token_of_the_program_opens_the_service_with_the_same_secret() {
     let folder = TempDir::new().expect("a folder");
     let file = secret_file(&folder, &format!("{SECRET}\n"));
-    let output = run(&[
-        "token",
-        "--user",
-        "alice",
-        "--ttl",
-        "1h",
-        "--jwt-secret-file",
-        &file,
-    ]);
+    let output = run(&["token", "--user", "alice", "--ttl", "1h", "--jwt-secret-file", &file]);
     assert!(output.status.success(), "{}", stderr(&output));
     let token = String::from_utf8(output.stdout).expect("text");
     let token = token.trim_end();
@@ -224,10 +199,7 @@ async fn a_token_of_the_program_opens_the_service_with_the_same_secret() {
 #[tokio::test]
 async fn no_log_level_shows_a_token_or_the_secret() {
     let mut command = program();
-    command
-        .args(["serve", "--dev"])
-        .env("RUST_LOG", "trace")
-        .env("SKAPI_RTC_JWT_SECRET", SECRET);
+    command.args(["serve", "--dev"]).env("RUST_LOG", "trace").env("SKAPI_RTC_JWT_SECRET", SECRET);
     let service = Service::spawn(&mut command);
     let token = dev_token(service.address, "alice");
     greeting(&service.url(&token)).await.expect("accepted");
@@ -256,22 +228,10 @@ fn usage_errors_say_what_to_do() {
         2,
         &["nonsense", "127.0.0.1:8787"],
     );
-    assert_fails(
-        &run(&["serve", "--dev", "--max-groups", "0"]),
-        2,
-        &["max_groups"],
-    );
-    assert_fails(
-        &run(&["token", "--user", "alice"]),
-        2,
-        &["SKAPI_RTC_JWT_SECRET"],
-    );
+    assert_fails(&run(&["serve", "--dev", "--max-groups", "0"]), 2, &["max_groups"]);
+    assert_fails(&run(&["token", "--user", "alice"]), 2, &["SKAPI_RTC_JWT_SECRET"]);
     assert_fails(&run(&["token", "--user", "a b"]), 2, &["--user"]);
-    assert_fails(
-        &run(&["token", "--user", "a", "--ttl", "1w"]),
-        2,
-        &["s, m, h or d"],
-    );
+    assert_fails(&run(&["token", "--user", "a", "--ttl", "1w"]), 2, &["s, m, h or d"]);
     assert_fails(&run(&["dance"]), 2, &["dance"]);
 }
 
@@ -280,13 +240,7 @@ fn dev_mode_stays_at_home_unless_told_otherwise() {
     let output = run(&["serve", "--dev", "--listen", "0.0.0.0:0"]);
     assert_fails(&output, 2, &["0.0.0.0", "--dev-allow-remote"]);
     let mut child = program()
-        .args([
-            "serve",
-            "--dev",
-            "--dev-allow-remote",
-            "--listen",
-            "0.0.0.0:0",
-        ])
+        .args(["serve", "--dev", "--dev-allow-remote", "--listen", "0.0.0.0:0"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -305,27 +259,15 @@ fn files_that_do_not_help_have_their_code() {
     let missing = path_text(&folder.path().join("missing"));
     let user = ["token", "--user", "alice"];
     let with = |args: &[&str]| run(&[&user[..], args].concat());
-    assert_fails(
-        &with(&["--jwt-secret-file", &missing]),
-        7,
-        &[&missing, "No such file"],
-    );
+    assert_fails(&with(&["--jwt-secret-file", &missing]), 7, &[&missing, "No such file"]);
     let empty = secret_file(&folder, "\n");
     assert_fails(&with(&["--secret-file", &empty]), 7, &[&empty, "empty"]);
-    assert_fails(
-        &run(&["serve", "--jwt-public-key-file", &empty]),
-        7,
-        &[&empty, "PEM"],
-    );
+    assert_fails(&run(&["serve", "--jwt-public-key-file", &empty]), 7, &[&empty, "PEM"]);
 
     let short = secret_file(&folder, "short");
     let output = with(&["--jwt-secret-file", &short]);
     assert!(output.status.success());
-    assert!(
-        stderr(&output).contains("can be guessed"),
-        "{}",
-        stderr(&output)
-    );
+    assert!(stderr(&output).contains("can be guessed"), "{}", stderr(&output));
 }
 
 #[test]

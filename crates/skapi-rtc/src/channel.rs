@@ -26,13 +26,8 @@ pub struct Channel {
 impl Channel {
     pub(crate) fn new(handle: ChannelHandle) -> Self {
         Self {
-            sender: ChannelSender {
-                channel: handle.channel,
-            },
-            receiver: ChannelReceiver {
-                events: handle.events,
-                open: false,
-            },
+            sender: ChannelSender { channel: handle.channel },
+            receiver: ChannelReceiver { events: handle.events, open: false },
         }
     }
 

@@ -83,6 +83,8 @@ impl Endpoint {
     pub fn address(&self) -> String {
         let mut url = self.socket.clone();
         url.set_query(None);
+        // Neither can fail for addresses with a host, and all of ours have one.
+        let _ = (url.set_username(""), url.set_password(None));
         url.to_string()
     }
 }
@@ -94,10 +96,9 @@ fn parse(address: &str) -> Result<Url, EndpointError> {
     })?;
     match url.scheme() {
         "http" | "https" | "ws" | "wss" => Ok(url),
-        scheme => Err(EndpointError::Scheme {
-            address: address.to_owned(),
-            scheme: scheme.to_owned(),
-        }),
+        scheme => {
+            Err(EndpointError::Scheme { address: address.to_owned(), scheme: scheme.to_owned() })
+        }
     }
 }
 
@@ -111,11 +112,7 @@ fn join(base: &Url, path: &str) -> Result<Url, EndpointError> {
 /// The same address with a scheme of this family, secure if it was.
 fn with_scheme(mut url: Url, family: &str) -> Url {
     let secure = matches!(url.scheme(), "https" | "wss");
-    let scheme = if secure {
-        format!("{family}s")
-    } else {
-        family.to_owned()
-    };
+    let scheme = if secure { format!("{family}s") } else { family.to_owned() };
     // All four are "special" schemes in the sense of the URL standard, among which changing is allowed.
     let _ = url.set_scheme(&scheme);
     url
@@ -128,21 +125,9 @@ mod tests {
     #[test]
     fn a_base_address_leads_to_socket_and_queries() {
         for (base, socket, query) in [
-            (
-                "http://h:1",
-                "ws://h:1/ws?token=t",
-                "http://h:1/api/get-ws-group",
-            ),
-            (
-                "wss://h/x",
-                "wss://h/x/ws?token=t",
-                "https://h/x/api/get-ws-group",
-            ),
-            (
-                "https://h/x/",
-                "wss://h/x/ws?token=t",
-                "https://h/x/api/get-ws-group",
-            ),
+            ("http://h:1", "ws://h:1/ws?token=t", "http://h:1/api/get-ws-group"),
+            ("wss://h/x", "wss://h/x/ws?token=t", "https://h/x/api/get-ws-group"),
+            ("https://h/x/", "wss://h/x/ws?token=t", "https://h/x/api/get-ws-group"),
         ] {
             let endpoint = Endpoint::new(base).unwrap();
             assert_eq!(endpoint.socket("t"), socket);
@@ -155,17 +140,13 @@ mod tests {
         let endpoint = Endpoint::new("http://h").unwrap();
         assert_eq!(endpoint.socket("a&b=c"), "ws://h/ws?token=a%26b%3Dc");
         assert_eq!(endpoint.address(), "ws://h/ws");
+        let secret = Endpoint::new("http://user:secret@h").unwrap();
+        assert_eq!(secret.address(), "ws://h/ws");
     }
 
     #[test]
     fn what_is_no_address_of_a_service_is_refused() {
-        assert!(matches!(
-            Endpoint::new("localhost"),
-            Err(EndpointError::NotAUrl { .. })
-        ));
-        assert!(matches!(
-            Endpoint::new("ftp://h"),
-            Err(EndpointError::Scheme { .. })
-        ));
+        assert!(matches!(Endpoint::new("localhost"), Err(EndpointError::NotAUrl { .. })));
+        assert!(matches!(Endpoint::new("ftp://h"), Err(EndpointError::Scheme { .. })));
     }
 }

@@ -99,13 +99,7 @@ pub(crate) struct EventPort {
 impl EventPort {
     pub(crate) fn new(capacity: usize) -> (Self, RealtimeEvents) {
         let (sender, receiver) = mpsc::channel(capacity);
-        (
-            Self {
-                sender,
-                waiting: VecDeque::new(),
-            },
-            RealtimeEvents(receiver),
-        )
+        (Self { sender, waiting: VecDeque::new() }, RealtimeEvents(receiver))
     }
 
     /// Delivers an event that must not be lost: now, or when there is room.
@@ -173,10 +167,7 @@ mod tests {
     use super::*;
 
     fn error(text: &str) -> RealtimeEvent {
-        RealtimeEvent::ServiceError {
-            text: text.to_owned(),
-            code: None,
-        }
+        RealtimeEvent::ServiceError { text: text.to_owned(), code: None }
     }
 
     #[tokio::test]

@@ -105,25 +105,12 @@ impl OutgoingFile {
         let options = ChannelOptions::with_init(format!("file:{name}"), init);
         let mut channel = call.open_channel(options).await?;
         let closing = CloseOnDrop::new(&channel);
-        say(
-            &channel,
-            &Said::Offer {
-                name: name.to_owned(),
-                size,
-            },
-        )
-        .await?;
+        say(&channel, &Said::Offer { name: name.to_owned(), size }).await?;
         match hear(&mut channel).await? {
             Said::Accept { accept: true } => {}
             other => return Err(unexpected(&other)),
         }
-        Ok(Self {
-            channel,
-            _closing: closing,
-            size,
-            written: 0,
-            sum: Sha256::new(),
-        })
+        Ok(Self { channel, _closing: closing, size, written: 0, sum: Sha256::new() })
     }
 
     /// Sends the next bytes, of any length; waits while the send buffer is full. Not cancel-safe: what was
@@ -134,10 +121,7 @@ impl OutgoingFile {
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
         self.written += bytes.len() as u64;
         if self.written > self.size {
-            return Err(FileError::Size {
-                announced: self.size,
-                written: self.written,
-            });
+            return Err(FileError::Size { announced: self.size, written: self.written });
         }
         self.sum.update(bytes);
         let part = self.channel.sender().max_message_size().clamp(1, MAX_PART);
@@ -162,40 +146,19 @@ impl OutgoingFile {
     /// When less was written than announced, or the file did not arrive whole.
     pub async fn finish(mut self) -> Result<FileReceipt, FileError> {
         if self.written != self.size {
-            let error = FileError::Size {
-                announced: self.size,
-                written: self.written,
-            };
+            let error = FileError::Size { announced: self.size, written: self.written };
             // The error matters, not whether the peer still hears of it.
-            let _ = say(
-                &self.channel,
-                &Said::Error {
-                    error: error.to_string(),
-                },
-            )
-            .await;
+            let _ = say(&self.channel, &Said::Error { error: error.to_string() }).await;
             return Err(error);
         }
         let expected = hex(self.sum);
-        say(
-            &self.channel,
-            &Said::Sum {
-                sha256: expected.clone(),
-            },
-        )
-        .await?;
+        say(&self.channel, &Said::Sum { sha256: expected.clone() }).await?;
         match hear(&mut self.channel).await? {
             Said::Received { received, sha256 } if received == self.size && sha256 == expected => {
                 self.channel.close().await;
-                Ok(FileReceipt {
-                    size: received,
-                    sha256,
-                })
+                Ok(FileReceipt { size: received, sha256 })
             }
-            Said::Received { sha256, .. } => Err(FileError::Damaged {
-                expected,
-                found: sha256,
-            }),
+            Said::Received { sha256, .. } => Err(FileError::Damaged { expected, found: sha256 }),
             other => Err(unexpected(&other)),
         }
     }
@@ -244,13 +207,7 @@ impl IncomingFile {
                 accepted: false,
             }),
             Said::Offer { .. } => {
-                say(
-                    &channel,
-                    &Said::Error {
-                        error: FileError::Name.to_string(),
-                    },
-                )
-                .await?;
+                say(&channel, &Said::Error { error: FileError::Name.to_string() }).await?;
                 Err(FileError::Name)
             }
             other => Err(unexpected(&other)),
@@ -271,13 +228,7 @@ impl IncomingFile {
     /// Refuses the file, or gives a transfer up, saying why.
     pub async fn refuse(self, reason: &str) {
         // Whether the peer still hears of it does not matter any more.
-        let _ = say(
-            &self.channel,
-            &Said::Error {
-                error: reason.to_owned(),
-            },
-        )
-        .await;
+        let _ = say(&self.channel, &Said::Error { error: reason.to_owned() }).await;
         self.channel.close().await;
     }
 
@@ -312,14 +263,8 @@ impl IncomingFile {
     /// # Errors
     /// When the call ends before.
     pub async fn confirm(mut self) -> Result<FileReceipt, FileError> {
-        let receipt = FileReceipt {
-            size: self.received,
-            sha256: hex(self.sum),
-        };
-        let said = Said::Received {
-            received: receipt.size,
-            sha256: receipt.sha256.clone(),
-        };
+        let receipt = FileReceipt { size: self.received, sha256: hex(self.sum) };
+        let said = Said::Received { received: receipt.size, sha256: receipt.sha256.clone() };
         say(&self.channel, &said).await?;
         // The sender closes the channel when it has read this.
         while self.channel.recv().await.is_some() {}
@@ -331,23 +276,14 @@ impl IncomingFile {
         if self.received == self.size && found == expected {
             return Ok(None);
         }
-        let said = Said::Received {
-            received: self.received,
-            sha256: found.clone(),
-        };
+        let said = Said::Received { received: self.received, sha256: found.clone() };
         say(&self.channel, &said).await?;
         Err(FileError::Damaged { expected, found })
     }
 
     async fn broke(&self, rule: &str) -> FileError {
         // The error matters, not whether the peer still hears of it.
-        let _ = say(
-            &self.channel,
-            &Said::Error {
-                error: rule.to_owned(),
-            },
-        )
-        .await;
+        let _ = say(&self.channel, &Said::Error { error: rule.to_owned() }).await;
         self.channel.close().await;
         FileError::Protocol(rule.to_owned())
     }
@@ -391,8 +327,5 @@ fn unexpected(said: &Said) -> FileError {
 }
 
 fn hex(sum: Sha256) -> String {
-    sum.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -163,18 +163,12 @@ pub struct ChannelOptions {
 impl ChannelOptions {
     /// An ordered, reliable channel.
     pub fn new(label: impl Into<String>) -> Self {
-        Self {
-            label: label.into(),
-            init: ChannelInit::default(),
-        }
+        Self { label: label.into(), init: ChannelInit::default() }
     }
 
     /// A channel with options of its own.
     pub fn with_init(label: impl Into<String>, init: ChannelInit) -> Self {
-        Self {
-            label: label.into(),
-            init,
-        }
+        Self { label: label.into(), init }
     }
 }
 
@@ -232,10 +226,8 @@ impl ChannelPreset {
             Self::Gaming => (false, lifetime(100)),
             Self::SkapiDefault => (true, lifetime(10)),
         };
-        let init = ChannelInit::default()
-            .ordered(ordered)
-            .reliability(reliability)
-            .protocol(self.name());
+        let init =
+            ChannelInit::default().ordered(ordered).reliability(reliability).protocol(self.name());
         ChannelOptions::with_init(self.name(), init)
     }
 }

@@ -51,9 +51,7 @@ pub async fn connect_realtime(
     let (input_sender, inputs) = mpsc::channel(MAX_INPUTS);
     let (ready_sender, ready) = watch::channel(None);
     let (first, connected) = oneshot::channel();
-    let handle = Handle(Arc::new(Hold {
-        inputs: input_sender.clone(),
-    }));
+    let handle = Handle(Arc::new(Hold { inputs: input_sender.clone() }));
     let realtime = Realtime {
         inner: Arc::new(Inner {
             handle: handle.clone(),
@@ -124,20 +122,12 @@ impl Realtime {
     /// This connection's own id; `None` while there is no connection, and with a service that does not
     /// greet.
     pub fn cid(&self) -> Option<ConnectionId> {
-        self.inner
-            .ready
-            .borrow()
-            .as_ref()
-            .map(|ready| ready.cid.clone())
+        self.inner.ready.borrow().as_ref().map(|ready| ready.cid.clone())
     }
 
     /// Who the service says we are; `None` as for [`cid`](Self::cid).
     pub fn user_id(&self) -> Option<UserId> {
-        self.inner
-            .ready
-            .borrow()
-            .as_ref()
-            .map(|ready| ready.user_id.clone())
+        self.inner.ready.borrow().as_ref().map(|ready| ready.user_id.clone())
     }
 
     /// Joins a group, leaving the one before: `skapi.joinRealtime({group})`. After a reconnect the group
@@ -146,11 +136,7 @@ impl Realtime {
     /// # Errors
     /// When the service refuses, or does not answer.
     pub async fn join_realtime(&self, group: GroupName) -> Result<(), PostError> {
-        self.ask(|done| Command::Join {
-            group: Some(group),
-            done,
-        })
-        .await
+        self.ask(|done| Command::Join { group: Some(group), done }).await
     }
 
     /// Leaves the group: `skapi.joinRealtime({group: null})`.
@@ -174,17 +160,9 @@ impl Realtime {
         let content =
             Json::from_serialize(content).map_err(|error| PostError::Content(error.to_string()))?;
         match to.into() {
-            Recipient::Group => {
-                self.ask(|done| Command::PostToGroup { content, done })
-                    .await
-            }
+            Recipient::Group => self.ask(|done| Command::PostToGroup { content, done }).await,
             Recipient::User(user) => {
-                self.ask(|done| Command::PostToUser {
-                    user,
-                    content,
-                    done,
-                })
-                .await
+                self.ask(|done| Command::PostToUser { user, content, done }).await
             }
         }
     }
@@ -196,11 +174,7 @@ impl Realtime {
     /// When the service cannot be reached or refuses.
     pub async fn realtime_users(&self, group: GroupName) -> Result<Vec<UserEntry>, AskError> {
         self.all_pages(|page| {
-            GroupQuery::Users(UsersQuery {
-                group: group.clone(),
-                user: None,
-                page,
-            })
+            GroupQuery::Users(UsersQuery { group: group.clone(), user: None, page })
         })
         .await
     }
@@ -223,13 +197,8 @@ impl Realtime {
     /// When the service cannot be reached or refuses.
     pub async fn realtime_groups(&self) -> Result<Vec<GroupEntry>, AskError> {
         let filter = GroupFilter::Users(Matcher::Compare(Condition::Gt, 0.0));
-        self.all_pages(|page| {
-            GroupQuery::Groups(GroupsQuery {
-                filter: filter.clone(),
-                page,
-            })
-        })
-        .await
+        self.all_pages(|page| GroupQuery::Groups(GroupsQuery { filter: filter.clone(), page }))
+            .await
     }
 
     /// One page of the groups that fit a condition.
@@ -254,9 +223,7 @@ impl Realtime {
     ) -> Result<OutgoingCall, PlaceError> {
         let handle = &self.inner.handle;
         let (done, placed) = oneshot::channel();
-        handle
-            .send_waiting(Command::Place { to, options, done })
-            .await;
+        handle.send_waiting(Command::Place { to, options, done }).await;
         let lease = placed.await.unwrap_or(Err(PlaceError::Closed))?;
         Ok(OutgoingCall::new(lease))
     }
@@ -265,10 +232,7 @@ impl Realtime {
     /// tasks are gone.
     pub async fn close_realtime(&self) {
         let (done, closed) = oneshot::channel();
-        self.inner
-            .handle
-            .send_waiting(Command::Close { done: Some(done) })
-            .await;
+        self.inner.handle.send_waiting(Command::Close { done: Some(done) }).await;
         // An error says that the driver has ended before, which is what was wanted.
         let _ = closed.await;
     }
@@ -294,10 +258,7 @@ impl Realtime {
             list.extend(answer.list);
             match answer.start_key {
                 StartKey::Next(key) if !answer.end_of_list && list.len() < MAX_LISTED => {
-                    page = PageRequest {
-                        start_key: Some(key),
-                        ..PageRequest::default()
-                    };
+                    page = PageRequest { start_key: Some(key), ..PageRequest::default() };
                 }
                 _ => break,
             }
@@ -312,10 +273,7 @@ impl Realtime {
         let inner = &self.inner;
         let token = inner.tokens.get().await?;
         let body = query.encode(&inner.service, &inner.owner);
-        let answer = inner
-            .transport
-            .query(&inner.endpoint, &token, "get-ws-group", body)
-            .await?;
+        let answer = inner.transport.query(&inner.endpoint, &token, "get-ws-group", body).await?;
         serde_json::from_str(&answer)
             .map_err(|error| QueryError::BadAnswer(error.to_string()).into())
     }

@@ -42,15 +42,8 @@ pub(crate) struct Tokens(pub(crate) Arc<dyn TokenProvider>);
 impl Tokens {
     /// Asks the provider, for a limited time.
     pub(crate) async fn get(&self) -> Result<String, TokenError> {
-        let late = || {
-            TokenError(format!(
-                "its provider took more than {} s",
-                TIMEOUT.as_secs()
-            ))
-        };
-        runtime::within(TIMEOUT, self.0.token())
-            .await
-            .unwrap_or_else(|| Err(late()))
+        let late = || TokenError(format!("its provider took more than {} s", TIMEOUT.as_secs()));
+        runtime::within(TIMEOUT, self.0.token()).await.unwrap_or_else(|| Err(late()))
     }
 }
 

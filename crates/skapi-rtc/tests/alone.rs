@@ -1,6 +1,8 @@
 //! The facade without a network, a service or an engine: the other end of the socket is the test, the
 //! engine a mock.
 
+#![allow(clippy::unwrap_used, reason = "a test: whatever fails ends it")]
+
 mod support;
 
 use std::{future::IntoFuture as _, sync::Arc, time::Duration};
@@ -28,10 +30,7 @@ async fn a_sign_of_life_comes_first_and_a_lost_socket_is_replaced_with_a_fresh_t
     #[async_trait::async_trait]
     impl TokenProvider for Counting {
         async fn token(&self) -> Result<String, TokenError> {
-            Ok(self
-                .0
-                .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
-                .to_string())
+            Ok(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_string())
         }
     }
     let (transport, mut service) = memory::transport();
@@ -93,15 +92,7 @@ async fn what_cannot_be_read_is_told_and_harms_nothing() {
     let (_realtime, mut events, socket) = connected(options(transport), &mut service).await;
     socket.send("{broken").await;
     let rtc = Json::new(r#"{"sdpoffer": 7}"#).unwrap();
-    say(
-        &socket,
-        &ServerFrame::Rtc {
-            content: rtc,
-            user: user("u"),
-            from: cid("c"),
-        },
-    )
-    .await;
+    say(&socket, &ServerFrame::Rtc { content: rtc, user: user("u"), from: cid("c") }).await;
     let origins = [None, Some(cid("c"))];
     for origin in origins {
         let from = next("the complaint", &mut events, |event| match event {
@@ -123,19 +114,11 @@ async fn a_call_is_carried_out_step_by_step_on_any_engine() {
         .once()
         .withf(|label, _| label == "default")
         .return_once(|_, _| Ok(channel));
-    peer.expect_make_offer()
-        .once()
-        .returning(|_| Ok(SessionDescription::offer("our offer")));
+    peer.expect_make_offer().once().returning(|_| Ok(SessionDescription::offer("our offer")));
     let answered = SessionDescription::answer("their answer");
     let expected = answered.clone();
-    peer.expect_accept_answer()
-        .once()
-        .withf(move |a| *a == expected)
-        .returning(|_| Ok(()));
-    peer.expect_add_candidate()
-        .once()
-        .withf(|c| c.candidate == "theirs")
-        .returning(|_| Ok(()));
+    peer.expect_accept_answer().once().withf(move |a| *a == expected).returning(|_| Ok(()));
+    peer.expect_add_candidate().once().withf(|c| c.candidate == "theirs").returning(|_| Ok(()));
     peer.expect_close().returning(|| ());
     let handle = PeerHandle::new(Arc::new(peer), events_of_peer);
     let mut backend = engine();
@@ -147,38 +130,22 @@ async fn a_call_is_carried_out_step_by_step_on_any_engine() {
 
     let options = options(transport).backend(Arc::new(backend) as Arc<dyn Backend>);
     let (realtime, _events, mut socket) = connected(options, &mut service).await;
-    let outgoing = realtime
-        .connect_rtc(cid("peer"), CallOptions::default())
-        .await
-        .unwrap();
-    let ClientFrame::Rtc { to, content, .. } = hear_news(&mut socket).await else {
-        panic!()
-    };
+    let outgoing = realtime.connect_rtc(cid("peer"), CallOptions::default()).await.unwrap();
+    let ClientFrame::Rtc { to, content, .. } = hear_news(&mut socket).await else { panic!() };
     assert_eq!(to, cid("peer"));
     let offer = RtcContent::decode(&content).unwrap();
-    assert_eq!(
-        offer.signal,
-        RtcSignal::Offer(SessionDescription::offer("our offer"))
-    );
+    assert_eq!(offer.signal, RtcSignal::Offer(SessionDescription::offer("our offer")));
 
     // Their candidate comes before their answer, and is held until that is in place.
-    let theirs = IceCandidate {
-        candidate: "theirs".into(),
-        ..IceCandidate::default()
-    };
+    let theirs = IceCandidate { candidate: "theirs".into(), ..IceCandidate::default() };
     for signal in [RtcSignal::Candidate(theirs), RtcSignal::Answer(answered)] {
         let mut content = RtcContent::new(signal);
         content.call = offer.call;
-        let frame = ServerFrame::Rtc {
-            content: content.encode(),
-            user: user("them"),
-            from: cid("peer"),
-        };
+        let frame =
+            ServerFrame::Rtc { content: content.encode(), user: user("them"), from: cid("peer") };
         say(&socket, &frame).await;
     }
-    peer_events
-        .try_send(PeerEvent::State(ConnectionState::Connected))
-        .unwrap();
+    peer_events.try_send(PeerEvent::State(ConnectionState::Connected)).unwrap();
     let call = soon("the call", outgoing.into_future()).await.unwrap();
     assert_eq!(call.user(), Some(user("them")));
     // Whoever stops waiting for a channel leaves it for the next one.
@@ -201,23 +168,16 @@ async fn an_engine_that_refuses_ends_the_call_with_its_words() {
         .returning(|_| Err(BackendError::Engine("no sockets left".to_owned())));
     let options = options(transport).backend(Arc::new(backend) as Arc<dyn Backend>);
     let (realtime, _events, _socket) = connected(options, &mut service).await;
-    let outgoing = realtime
-        .connect_rtc(cid("peer"), CallOptions::default())
-        .await
-        .unwrap();
+    let outgoing = realtime.connect_rtc(cid("peer"), CallOptions::default()).await.unwrap();
     let error = soon("the error", outgoing.into_future()).await.unwrap_err();
-    let CallError::Ended(end) = error else {
-        panic!("{error:?}")
-    };
+    let CallError::Ended(end) = error else { panic!("{error:?}") };
     assert!(end.to_string().contains("no sockets left"), "{end}");
 }
 
 fn engine() -> mock::MockBackend {
     let mut backend = mock::MockBackend::new();
     backend.expect_name().return_const("mock");
-    backend
-        .expect_capabilities()
-        .returning(Capabilities::default);
+    backend.expect_capabilities().returning(Capabilities::default);
     backend
 }
 

@@ -1,5 +1,7 @@
 //! Files over a call.
 
+#![allow(clippy::unwrap_used, reason = "a test: whatever fails ends it")]
+
 mod support;
 
 use skapi_rtc::{
@@ -14,11 +16,9 @@ async fn a_file_arrives_whole_or_the_sender_learns_why_not() {
     let (alice, _events) = service.connect("alice").await;
     let (bob, mut bob_events) = service.connect("bob").await;
     let (at_alice, at_bob) = call(&alice, &bob, &mut bob_events, CallOptions::default()).await;
-    soon("the default channel", at_bob.channel("default"))
-        .await
-        .unwrap();
+    soon("the default channel", at_bob.channel("default")).await.unwrap();
 
-    let content: Vec<u8> = (0..300_000u32).map(|n| (n * 31 >> 3) as u8).collect();
+    let content: Vec<u8> = (0..300_000u32).map(|n| ((n * 31) >> 3) as u8).collect();
     let send = async {
         let mut file = OutgoingFile::offer(&at_alice, "cat.jpg", content.len() as u64).await?;
         for part in content.chunks(100_000) {
@@ -51,9 +51,7 @@ async fn a_file_arrives_whole_or_the_sender_learns_why_not() {
         Ok::<(), FileError>(())
     };
     let refuse = async {
-        let mut file = IncomingFile::announced(at_bob.next_channel().await.unwrap())
-            .await
-            .unwrap();
+        let mut file = IncomingFile::announced(at_bob.next_channel().await.unwrap()).await.unwrap();
         file.read().await.unwrap();
         file.refuse("the disk is full").await;
     };
@@ -66,23 +64,12 @@ async fn a_file_arrives_whole_or_the_sender_learns_why_not() {
         file.finish().await
     };
     let receive = async {
-        let mut file = IncomingFile::announced(at_bob.next_channel().await.unwrap())
-            .await
-            .unwrap();
+        let mut file = IncomingFile::announced(at_bob.next_channel().await.unwrap()).await.unwrap();
         file.read().await
     };
     let (sent, received) = soon("the error", async { tokio::join!(send, receive) }).await;
-    assert_eq!(
-        sent,
-        Err(FileError::Size {
-            announced: 10,
-            written: 0
-        })
-    );
-    assert!(
-        matches!(received, Err(FileError::Refused(_))),
-        "{received:?}"
-    );
+    assert_eq!(sent, Err(FileError::Size { announced: 10, written: 0 }));
+    assert!(matches!(received, Err(FileError::Refused(_))), "{received:?}");
 
     // Who loses interest on one side does not leave the other one waiting.
     let send = async {
@@ -90,9 +77,7 @@ async fn a_file_arrives_whole_or_the_sender_learns_why_not() {
         file.write(&[0; 5]).await
     };
     let receive = async {
-        let mut file = IncomingFile::announced(at_bob.next_channel().await.unwrap())
-            .await
-            .unwrap();
+        let mut file = IncomingFile::announced(at_bob.next_channel().await.unwrap()).await.unwrap();
         file.read().await?;
         file.read().await
     };

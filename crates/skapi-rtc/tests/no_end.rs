@@ -1,5 +1,7 @@
 //! What must not wait for ever, stop, or stay behind, whoever fails or loses interest.
 
+#![allow(clippy::unwrap_used, reason = "a test: whatever fails ends it")]
+
 mod support;
 
 use std::{future::Future as _, sync::Arc, time::Duration};
@@ -51,19 +53,14 @@ impl SocketStream for Gone {
 }
 
 fn closed() -> SocketError {
-    SocketError::Closed {
-        code: 4000,
-        reason: "not you".to_owned(),
-    }
+    SocketError::Closed { code: 4000, reason: "not you".to_owned() }
 }
 
 #[tokio::test]
 async fn a_service_that_closes_at_once_is_told_with_its_reason() {
     let endpoint = Endpoint::new("http://gone").unwrap();
     let options = ConnectOptions::with_endpoint(endpoint, String::new()).transport(Arc::new(Gone));
-    let error = soon("the error", connect_realtime(options))
-        .await
-        .unwrap_err();
+    let error = soon("the error", connect_realtime(options)).await.unwrap_err();
     assert_eq!(error, ConnectError::Socket(closed()));
 }
 
@@ -79,9 +76,7 @@ async fn a_token_provider_that_panics_fails_the_connect() {
     let (transport, _service) = memory::transport();
     let endpoint = Endpoint::new("http://memory").unwrap();
     let options = ConnectOptions::with_endpoint(endpoint, Panics).transport(Arc::new(transport));
-    let error = soon("the error", connect_realtime(options))
-        .await
-        .unwrap_err();
+    let error = soon("the error", connect_realtime(options)).await.unwrap_err();
     assert!(matches!(error, ConnectError::Socket(_)), "{error:?}");
 }
 

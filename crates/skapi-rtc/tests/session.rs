@@ -1,5 +1,7 @@
 //! A session without calls: connecting, groups, posts, queries, and what can go wrong.
 
+#![allow(clippy::unwrap_used, reason = "a test: whatever fails ends it")]
+
 mod support;
 
 use std::time::Duration;
@@ -24,24 +26,17 @@ async fn members_of_a_group_see_each_other_and_their_posts() {
     assert_eq!(joined.code, NoticeCode::UserJoined);
     assert_eq!(joined.from, bob.cid().unwrap());
 
-    let users = soon("users", alice.realtime_users("lobby".parse().unwrap()))
-        .await
-        .unwrap();
+    let users = soon("users", alice.realtime_users("lobby".parse().unwrap())).await.unwrap();
     let mut cids: Vec<_> = users.iter().map(|entry| entry.cid.clone()).collect();
     cids.sort();
     let mut expected = vec![alice.cid().unwrap(), bob.cid().unwrap()];
     expected.sort();
     assert_eq!(cids, expected);
     let groups = soon("groups", alice.realtime_groups()).await.unwrap();
-    assert_eq!(
-        (groups[0].group.as_str(), groups[0].connections),
-        ("lobby", 2)
-    );
+    assert_eq!((groups[0].group.as_str(), groups[0].connections), ("lobby", 2));
 
     let content = json!({"text": "100% <ok> \u{2028} 😀", "n": [1, 2.5, null]});
-    soon("posting", alice.post_realtime(Recipient::Group, &content))
-        .await
-        .unwrap();
+    soon("posting", alice.post_realtime(Recipient::Group, &content)).await.unwrap();
     for events in [&mut alice_events, &mut bob_events] {
         let post = next("the post", events, |event| match event {
             RealtimeEvent::Message { post, .. } => Some(post),
@@ -53,9 +48,7 @@ async fn members_of_a_group_see_each_other_and_their_posts() {
     }
 
     let to_bob = bob.user_id().unwrap();
-    soon("a private post", alice.post_realtime(to_bob, "psst"))
-        .await
-        .unwrap();
+    soon("a private post", alice.post_realtime(to_bob, "psst")).await.unwrap();
     let private = next("the private post", &mut bob_events, |event| match event {
         RealtimeEvent::Private(post) => Some(post),
         _ => None,
@@ -78,23 +71,14 @@ async fn what_cannot_be_posted_says_why() {
     let (alice, _events) = service.connect("alice").await;
     let nowhere = soon("refusal", alice.post_realtime(Recipient::Group, "x")).await;
     assert_eq!(nowhere, Err(PostError::Command(CommandError::NotInGroup)));
-    let offline = soon(
-        "refusal",
-        alice.post_realtime("nobody".parse::<skapi_rtc::UserId>().unwrap(), "x"),
-    )
-    .await;
+    let offline =
+        soon("refusal", alice.post_realtime("nobody".parse::<skapi_rtc::UserId>().unwrap(), "x"))
+            .await;
     assert!(matches!(offline, Err(PostError::Request(_))), "{offline:?}");
     let large = "x".repeat(200 * 1024);
-    let too_large = soon(
-        "refusal",
-        alice.post_realtime(alice.user_id().unwrap(), &large),
-    )
-    .await;
+    let too_large = soon("refusal", alice.post_realtime(alice.user_id().unwrap(), &large)).await;
     assert!(
-        matches!(
-            too_large,
-            Err(PostError::Command(CommandError::TooLarge { .. }))
-        ),
+        matches!(too_large, Err(PostError::Command(CommandError::TooLarge { .. }))),
         "{too_large:?}"
     );
 }
@@ -104,31 +88,16 @@ async fn a_bad_token_and_a_missing_service_are_told_apart() {
     let service = Service::start().await;
     let connect =
         |token: String| connect_realtime(ConnectOptions::new(&service.url(), token).unwrap());
-    let wrong = soon("refusal", connect("wrong".to_owned()))
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(wrong, ConnectError::Open(OpenError::Unauthorized { .. })),
-        "{wrong:?}"
-    );
+    let wrong = soon("refusal", connect("wrong".to_owned())).await.unwrap_err();
+    assert!(matches!(wrong, ConnectError::Open(OpenError::Unauthorized { .. })), "{wrong:?}");
     assert!(!wrong.is_retryable());
 
     let url = service.url();
     service.server.shutdown().await;
     let options = ConnectOptions::new(&url, "any".to_owned()).unwrap();
-    let missing = soon("refusal", connect_realtime(options))
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(missing, ConnectError::Open(OpenError::Failed { .. })),
-        "{missing:?}"
-    );
-    assert!(
-        missing
-            .to_string()
-            .contains(url.trim_start_matches("http://")),
-        "{missing}"
-    );
+    let missing = soon("refusal", connect_realtime(options)).await.unwrap_err();
+    assert!(matches!(missing, ConnectError::Open(OpenError::Failed { .. })), "{missing:?}");
+    assert!(missing.to_string().contains(url.trim_start_matches("http://")), "{missing}");
 }
 
 #[tokio::test]
@@ -173,16 +142,12 @@ async fn dropping_the_last_handle_closes_the_session() {
     let cid = alice.cid().unwrap();
     drop(alice);
     drop(events);
-    next(
-        "alice's disconnect",
-        &mut watcher_events,
-        |event| match event {
-            RealtimeEvent::Notice(notice) if notice.code == NoticeCode::UserDisconnected => {
-                assert_eq!(notice.from, cid);
-                Some(())
-            }
-            _ => None,
-        },
-    )
+    next("alice's disconnect", &mut watcher_events, |event| match event {
+        RealtimeEvent::Notice(notice) if notice.code == NoticeCode::UserDisconnected => {
+            assert_eq!(notice.from, cid);
+            Some(())
+        }
+        _ => None,
+    })
     .await;
 }

@@ -15,11 +15,7 @@ pub struct Schedule<T> {
 
 impl<T> Default for Schedule<T> {
     fn default() -> Self {
-        Self {
-            now: Instant::ZERO,
-            planned: 0,
-            due: BTreeMap::new(),
-        }
+        Self { now: Instant::ZERO, planned: 0, due: BTreeMap::new() }
     }
 }
 
@@ -70,9 +66,6 @@ mod tests {
         }
         let order: Vec<_> = std::iter::from_fn(|| schedule.take_next()).collect();
         assert_eq!(order, ["a", "b", "c"]);
-        assert_eq!(
-            schedule.now(),
-            Instant::from_origin(Duration::from_millis(20))
-        );
+        assert_eq!(schedule.now(), Instant::from_origin(Duration::from_millis(20)));
     }
 }

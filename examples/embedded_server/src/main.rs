@@ -32,9 +32,7 @@ async fn main() -> anyhow::Result<()> {
     let url = format!("http://{}", server.local_addr());
     let (alice, mut events) = connect_realtime(ConnectOptions::new(&url, token)?).await?;
     alice.join_realtime("news".parse()?).await?;
-    alice
-        .post_realtime(Recipient::Group, &json!({"headline": "it works"}))
-        .await?;
+    alice.post_realtime(Recipient::Group, &json!({"headline": "it works"})).await?;
     while let Some(event) = events.next().await {
         if let RealtimeEvent::Message { post, group } = event {
             println!("{} posted to {group}: {}", post.user, post.content);

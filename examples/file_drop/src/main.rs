@@ -20,17 +20,11 @@ use tokio::io::AsyncReadExt as _;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let path = std::env::args()
-        .nth(1)
-        .context("which file? give its path")?;
+    let path = std::env::args().nth(1).context("which file? give its path")?;
 
     let dev = DevAuthenticator::new();
     let listen = "127.0.0.1:0".parse()?;
-    let server = Server::builder()
-        .authenticator(dev.clone())
-        .listen(listen)
-        .start()
-        .await?;
+    let server = Server::builder().authenticator(dev.clone()).listen(listen).start().await?;
     let url = format!("http://{}", server.local_addr());
     let connect = async |user: &str| {
         let token = dev.mint(&user.parse()?, Duration::from_secs(3600));
@@ -41,11 +35,7 @@ async fn main() -> anyhow::Result<()> {
     let receiving = tokio::spawn(receive(events));
 
     let cid = receiver.cid().context("the receiver is not connected")?;
-    let call = sender
-        .connect_rtc(cid, CallOptions::default())
-        .await?
-        .into_future()
-        .await?;
+    let call = sender.connect_rtc(cid, CallOptions::default()).await?.into_future().await?;
     send(&call, Path::new(&path)).await?;
     call.hangup().await;
 
@@ -70,10 +60,7 @@ async fn send(call: &Call, path: &Path) -> anyhow::Result<()> {
         file.write(&part[..read]).await?;
     }
     let receipt = file.finish().await?;
-    println!(
-        "sent {name}: {} bytes, SHA-256 {}",
-        receipt.size, receipt.sha256
-    );
+    println!("sent {name}: {} bytes, SHA-256 {}", receipt.size, receipt.sha256);
     Ok(())
 }
 
@@ -93,11 +80,7 @@ async fn receive(mut events: RealtimeEvents) -> anyhow::Result<()> {
                 content.extend_from_slice(&bytes);
             }
             let receipt = file.confirm().await?;
-            println!(
-                "received {name}: {} bytes, SHA-256 {}",
-                content.len(),
-                receipt.sha256
-            );
+            println!("received {name}: {} bytes, SHA-256 {}", content.len(), receipt.sha256);
             return Ok(());
         }
     }

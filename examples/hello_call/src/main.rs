@@ -21,11 +21,7 @@ async fn main() -> anyhow::Result<()> {
     // Usually the service runs elsewhere: `skapi-rtc serve`.
     let dev = DevAuthenticator::new();
     let listen = "127.0.0.1:0".parse()?;
-    let server = Server::builder()
-        .authenticator(dev.clone())
-        .listen(listen)
-        .start()
-        .await?;
+    let server = Server::builder().authenticator(dev.clone()).listen(listen).start().await?;
     let url = format!("http://{}", server.local_addr());
     let hour = Duration::from_secs(3600);
     let connect = async |user: &str| {
@@ -47,14 +43,8 @@ async fn main() -> anyhow::Result<()> {
 
 /// Alice calls Bob, says hello, and hangs up.
 async fn dial(alice: &Realtime, bob: &Realtime) -> anyhow::Result<()> {
-    let cid = bob
-        .cid()
-        .ok_or_else(|| anyhow::anyhow!("bob is not connected"))?;
-    let call = alice
-        .connect_rtc(cid, CallOptions::default())
-        .await?
-        .into_future()
-        .await?;
+    let cid = bob.cid().ok_or_else(|| anyhow::anyhow!("bob is not connected"))?;
+    let call = alice.connect_rtc(cid, CallOptions::default()).await?.into_future().await?;
     let mut channel = call.channel(DEFAULT_CHANNEL).await?;
     channel.send("hello, Bob").await?;
     if let Some(Message::Text(text)) = channel.recv().await {

@@ -22,19 +22,9 @@ struct Plan {
 async fn main() {
     let quick = std::env::args().any(|argument| argument == "--quick");
     let plan = if quick {
-        Plan {
-            rounds: 1,
-            setups: 10,
-            echoes: 500,
-            bytes: 8 << 20,
-        }
+        Plan { rounds: 1, setups: 10, echoes: 500, bytes: 8 << 20 }
     } else {
-        Plan {
-            rounds: 5,
-            setups: 20,
-            echoes: 3_000,
-            bytes: 64 << 20,
-        }
+        Plan { rounds: 5, setups: 20, echoes: 3_000, bytes: 64 << 20 }
     };
     setup(&plan).await;
     echo(&plan).await;
@@ -57,10 +47,7 @@ async fn setup(plan: &Plan) {
     }
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     for (name, share) in [("p50", 0.5), ("p95", 0.95)] {
-        let (raw, ours) = (
-            percentile(&mut raw_times, share),
-            percentile(&mut our_times, share),
-        );
+        let (raw, ours) = (percentile(&mut raw_times, share), percentile(&mut our_times, share));
         row(&format!("set-up {name}, ms"), ms(raw), ms(ours));
     }
 }
@@ -78,10 +65,7 @@ async fn echo(plan: &Plan) {
     }
     let us = |time: Duration| time.as_secs_f64() * 1e6;
     for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
-        let (raw, ours) = (
-            percentile(&mut raw_times, share),
-            percentile(&mut our_times, share),
-        );
+        let (raw, ours) = (percentile(&mut raw_times, share), percentile(&mut our_times, share));
         row(&format!("echo 64 B {name}, us"), us(raw), us(ours));
     }
 }
@@ -101,11 +85,7 @@ async fn throughput(plan: &Plan, size: usize) {
         rates.sort_by(f64::total_cmp);
         rates[rates.len() / 2]
     };
-    row(
-        &format!("MiB/s, {size} B"),
-        median(&mut raw_rates),
-        median(&mut our_rates),
-    );
+    row(&format!("MiB/s, {size} B"), median(&mut raw_rates), median(&mut our_rates));
 }
 
 fn percentile(times: &mut [Duration], share: f64) -> Duration {
@@ -113,15 +93,9 @@ fn percentile(times: &mut [Duration], share: f64) -> Duration {
     times[((times.len() - 1) as f64 * share) as usize]
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "a bench has nothing else to say it with"
-)]
+#[expect(clippy::print_stdout, reason = "a bench has nothing else to say it with")]
 fn row(what: &str, raw: f64, ours: f64) {
-    println!(
-        "{what:<20} raw {raw:>9.1}   ours {ours:>9.1}   ratio {:>5.2}",
-        ours / raw
-    );
+    println!("{what:<20} raw {raw:>9.1}   ours {ours:>9.1}   ratio {:>5.2}", ours / raw);
 }
 
 /// Everything here is on one machine: what takes longer hangs.

@@ -28,11 +28,7 @@ impl Pair {
         let engine = WebRtcBackend::new(config).unwrap();
         let left = engine.create_peer(PeerConfig::default()).await.unwrap();
         let right = engine.create_peer(PeerConfig::default()).await.unwrap();
-        let mut from = left
-            .peer
-            .create_channel("x", ChannelInit::default())
-            .await
-            .unwrap();
+        let mut from = left.peer.create_channel("x", ChannelInit::default()).await.unwrap();
 
         let start = Instant::now();
         let offer = left.peer.make_offer(OfferOptions::default()).await.unwrap();
@@ -41,25 +37,11 @@ impl Pair {
         let (channels, mut channel) = mpsc::unbounded_channel();
         tokio::spawn(forward(left.events, right.peer.clone(), channels.clone()));
         tokio::spawn(forward(right.events, left.peer.clone(), channels));
-        assert_eq!(
-            soon("open", from.events.recv()).await,
-            Some(ChannelEvent::Open)
-        );
+        assert_eq!(soon("open", from.events.recv()).await, Some(ChannelEvent::Open));
         let mut to = soon("incoming channel", channel.recv()).await.unwrap();
-        assert_eq!(
-            soon("open", to.events.recv()).await,
-            Some(ChannelEvent::Open)
-        );
+        assert_eq!(soon("open", to.events.recv()).await, Some(ChannelEvent::Open));
         let time = start.elapsed();
-        (
-            Self {
-                left: left.peer,
-                right: right.peer,
-                from,
-                to: Some(to),
-            },
-            time,
-        )
+        (Self { left: left.peer, right: right.peer, from, to: Some(to) }, time)
     }
 
     pub(crate) async fn echo(&mut self, times: usize) -> Vec<Duration> {
@@ -74,11 +56,7 @@ impl Pair {
         let mut measured = Vec::with_capacity(times);
         for _ in 0..times {
             let start = Instant::now();
-            self.from
-                .channel
-                .send(Message::from(vec![1; 64]))
-                .await
-                .unwrap();
+            self.from.channel.send(Message::from(vec![1; 64])).await.unwrap();
             soon("echo", message(&mut self.from)).await;
             measured.push(start.elapsed());
         }
@@ -95,11 +73,7 @@ impl Pair {
         });
         let payload = vec![7; size];
         for _ in 0..count {
-            self.from
-                .channel
-                .send(Message::from(payload.clone()))
-                .await
-                .unwrap();
+            self.from.channel.send(Message::from(payload.clone())).await.unwrap();
         }
         soon("transfer", reader).await.unwrap();
         start.elapsed()

@@ -75,15 +75,7 @@ impl Pair {
         soon("open", opened(&*from)).await;
         let to = soon("incoming channel", channel.recv()).await.unwrap();
         soon("open", opened(&*to)).await;
-        (
-            Self {
-                left,
-                right,
-                from,
-                to,
-            },
-            start.elapsed(),
-        )
+        (Self { left, right, from, to }, start.elapsed())
     }
 
     pub(crate) async fn echo(&mut self, times: usize) -> Vec<Duration> {
@@ -132,10 +124,7 @@ async fn opened(channel: &dyn DataChannel) {
 }
 
 async fn message(channel: &dyn DataChannel) {
-    while !matches!(
-        channel.poll().await.unwrap(),
-        DataChannelEvent::OnMessage(_)
-    ) {}
+    while !matches!(channel.poll().await.unwrap(), DataChannelEvent::OnMessage(_)) {}
 }
 
 async fn peer() -> (Arc<dyn PeerConnection>, mpsc::UnboundedReceiver<Event>) {
@@ -170,9 +159,7 @@ struct Handler(mpsc::UnboundedSender<Event>);
 #[async_trait]
 impl PeerConnectionEventHandler for Handler {
     async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
-        let _ = self
-            .0
-            .send(Event::Candidate(event.candidate.to_json().unwrap()));
+        let _ = self.0.send(Event::Candidate(event.candidate.to_json().unwrap()));
     }
 
     async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {

@@ -13,18 +13,14 @@ use crate::{
 
 pub(super) async fn a_channel_closes_on_both_sides_once(rig: &Rig) -> Result<(), Failure> {
     let (mut pair, mut first) = rig.connected(ChannelInit::default()).await?;
-    let mut ends = rig
-        .another(&mut pair, "closing", ChannelInit::default())
-        .await?;
+    let mut ends = rig.another(&mut pair, "closing", ChannelInit::default()).await?;
     rig.works(&mut ends).await?;
     ends.left.channel.close().await;
     ends.left.channel.close().await;
     ends_on_both_sides(rig, &mut ends).await?;
     // Its siblings stay, and there can be another one.
     rig.works(&mut first).await?;
-    let mut again = rig
-        .another(&mut pair, "closing", ChannelInit::default())
-        .await?;
+    let mut again = rig.another(&mut pair, "closing", ChannelInit::default()).await?;
     rig.works(&mut again).await?;
     pair.close().await;
     Ok(())
@@ -32,9 +28,7 @@ pub(super) async fn a_channel_closes_on_both_sides_once(rig: &Rig) -> Result<(),
 
 pub(super) async fn a_channel_can_be_closed_by_the_other_side(rig: &Rig) -> Result<(), Failure> {
     let (mut pair, mut first) = rig.connected(ChannelInit::default()).await?;
-    let mut ends = rig
-        .another(&mut pair, "closing", ChannelInit::default())
-        .await?;
+    let mut ends = rig.another(&mut pair, "closing", ChannelInit::default()).await?;
     rig.works(&mut ends).await?;
     ends.right.channel.close().await;
     ends_on_both_sides(rig, &mut ends).await?;
@@ -46,15 +40,9 @@ pub(super) async fn a_channel_can_be_closed_by_the_other_side(rig: &Rig) -> Resu
 pub(super) async fn what_was_sent_before_arrives(rig: &Rig) -> Result<(), Failure> {
     const MESSAGES: u32 = 300;
     let (mut pair, _first) = rig.connected(ChannelInit::default()).await?;
-    let mut ends = rig
-        .another(&mut pair, "closing", ChannelInit::default())
-        .await?;
+    let mut ends = rig.another(&mut pair, "closing", ChannelInit::default()).await?;
     for number in 0..MESSAGES {
-        rig.soon(
-            "a message is taken",
-            ends.left.channel.send(numbered(number).into()),
-        )
-        .await??;
+        rig.soon("a message is taken", ends.left.channel.send(numbered(number).into())).await??;
     }
     ends.left.channel.close().await;
     let messages = rig.closed(&mut ends.right).await?;
@@ -82,34 +70,19 @@ pub(super) async fn a_waiting_sender_is_released(rig: &Rig) -> Result<(), Failur
         let _ = result.send(end);
     });
     let channel = ends.left.channel.clone();
-    rig.until("something is buffered", || channel.buffered_amount() > SIZE)
-        .await?;
+    rig.until("something is buffered", || channel.buffered_amount() > SIZE).await?;
     pair.left.peer.close().await;
-    let end = rig
-        .soon("the waiting sender is released", released)
-        .await??;
+    let end = rig.soon("the waiting sender is released", released).await??;
     ensure!(end == ChannelError::Closed, "{end:?}");
-    ensure!(
-        channel.buffered_amount() == 0,
-        "{} bytes",
-        channel.buffered_amount()
-    );
+    ensure!(channel.buffered_amount() == 0, "{} bytes", channel.buffered_amount());
     pair.close().await;
     Ok(())
 }
 
 pub(super) async fn a_channel_that_never_opened_closes(rig: &Rig) -> Result<(), Failure> {
     let pair = rig.pair().await?;
-    let mut closed = pair
-        .left
-        .peer
-        .create_channel("closed", ChannelInit::default())
-        .await?;
-    let mut left = pair
-        .left
-        .peer
-        .create_channel("left", ChannelInit::default())
-        .await?;
+    let mut closed = pair.left.peer.create_channel("closed", ChannelInit::default()).await?;
+    let mut left = pair.left.peer.create_channel("left", ChannelInit::default()).await?;
     closed.channel.close().await;
     rig.closed(&mut closed).await?;
     pair.close().await;
@@ -128,10 +101,7 @@ pub(super) async fn a_connection_ends_with_its_events(rig: &Rig) -> Result<(), F
         }
     })
     .await?;
-    ensure!(
-        last == Some(ConnectionState::Closed),
-        "the last state is {last:?}"
-    );
+    ensure!(last == Some(ConnectionState::Closed), "the last state is {last:?}");
     pair.close().await;
     Ok(())
 }
@@ -186,27 +156,16 @@ pub(super) async fn twice_and_at_once(rig: &Rig) -> Result<(), Failure> {
 
 pub(super) async fn nothing_works_afterwards(rig: &Rig) -> Result<(), Failure> {
     let (mut pair, mut ends) = rig.connected(ChannelInit::default()).await?;
-    let mut closed = rig
-        .another(&mut pair, "closed", ChannelInit::default())
-        .await?;
+    let mut closed = rig.another(&mut pair, "closed", ChannelInit::default()).await?;
     closed.left.channel.close().await;
     rig.closed(&mut closed.left).await?;
     let refuses = async |channel: &ChannelHandle, what: &str| {
         let sent = channel.channel.send("too late".into()).await;
-        ensure!(
-            sent == Err(ChannelError::Closed),
-            "send on {what}: {sent:?}"
-        );
+        ensure!(sent == Err(ChannelError::Closed), "send on {what}: {sent:?}");
         let tried = channel.channel.try_send("too late".into());
-        ensure!(
-            tried == Err(ChannelError::Closed),
-            "try_send on {what}: {tried:?}"
-        );
+        ensure!(tried == Err(ChannelError::Closed), "try_send on {what}: {tried:?}");
         let state = channel.channel.state();
-        ensure!(
-            state == ChannelState::Closed,
-            "the state of {what}: {state:?}"
-        );
+        ensure!(state == ChannelState::Closed, "the state of {what}: {state:?}");
         Ok(())
     };
     refuses(&closed.left, "a closed channel").await?;
@@ -217,33 +176,15 @@ pub(super) async fn nothing_works_afterwards(rig: &Rig) -> Result<(), Failure> {
     refuses(&ends.left, "a channel of a closed connection").await?;
     let peer = &pair.left.peer;
     let made = peer.make_offer(OfferOptions::default()).await;
-    ensure!(
-        made == Err(NegotiationError::Closed),
-        "make_offer: {made:?}"
-    );
+    ensure!(made == Err(NegotiationError::Closed), "make_offer: {made:?}");
     let accepted = peer.accept_offer(offer.clone()).await;
-    ensure!(
-        accepted == Err(NegotiationError::Closed),
-        "accept_offer: {accepted:?}"
-    );
+    ensure!(accepted == Err(NegotiationError::Closed), "accept_offer: {accepted:?}");
     let accepted = peer.accept_answer(offer).await;
-    ensure!(
-        accepted == Err(NegotiationError::Closed),
-        "accept_answer: {accepted:?}"
-    );
+    ensure!(accepted == Err(NegotiationError::Closed), "accept_answer: {accepted:?}");
     let rolled_back = peer.rollback().await;
-    ensure!(
-        rolled_back == Err(NegotiationError::Closed),
-        "rollback: {rolled_back:?}"
-    );
-    let created = peer
-        .create_channel("too late", ChannelInit::default())
-        .await
-        .map(drop);
-    ensure!(
-        created == Err(ChannelError::Closed),
-        "create_channel: {created:?}"
-    );
+    ensure!(rolled_back == Err(NegotiationError::Closed), "rollback: {rolled_back:?}");
+    let created = peer.create_channel("too late", ChannelInit::default()).await.map(drop);
+    ensure!(created == Err(ChannelError::Closed), "create_channel: {created:?}");
     let stats = peer.stats().await;
     ensure!(stats == Err(BackendError::Closed), "stats: {stats:?}");
     pair.close().await;
@@ -254,11 +195,7 @@ pub(super) async fn in_the_middle_of_the_set_up(rig: &Rig) -> Result<(), Failure
     for step in 0..4 {
         let mut pair = rig.pair().await?;
         pair.trickle();
-        let mut left = pair
-            .left
-            .peer
-            .create_channel("left", ChannelInit::default())
-            .await?;
+        let mut left = pair.left.peer.create_channel("left", ChannelInit::default()).await?;
         match step {
             0 => {}
             1 => drop(pair.left.peer.make_offer(OfferOptions::default()).await?),
@@ -269,9 +206,7 @@ pub(super) async fn in_the_middle_of_the_set_up(rig: &Rig) -> Result<(), Failure
             _ => negotiate(&pair.left, &pair.right).await?,
         }
         let closing = rig.soon("closing in the middle of the set-up returns", pair.close());
-        closing
-            .await
-            .map_err(|failure| Failure::new(format!("step {step}: {failure}")))?;
+        closing.await.map_err(|failure| Failure::new(format!("step {step}: {failure}")))?;
         rig.closed(&mut left).await?;
     }
     Ok(())
@@ -282,10 +217,7 @@ async fn ends_on_both_sides(rig: &Rig, ends: &mut Ends) -> Result<(), Failure> {
     rig.closed(&mut ends.right).await?;
     for channel in [&ends.left.channel, &ends.right.channel] {
         let sent = channel.send("too late".into()).await;
-        ensure!(
-            sent == Err(ChannelError::Closed),
-            "send on a closed channel: {sent:?}"
-        );
+        ensure!(sent == Err(ChannelError::Closed), "send on a closed channel: {sent:?}");
     }
     Ok(())
 }

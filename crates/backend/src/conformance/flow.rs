@@ -51,18 +51,12 @@ pub(super) async fn a_reader_that_does_not_read_holds_the_sender(rig: &Rig) -> R
         }
     });
     let held = held.await??;
-    ensure!(
-        (held as usize) < NEVER_BUFFERED / SIZE,
-        "everything was taken, nothing held"
-    );
+    ensure!((held as usize) < NEVER_BUFFERED / SIZE, "everything was taken, nothing held");
     // Reading releases it: all arrive, in order, and more are sent meanwhile.
     let enough = held + 200;
     for number in 0..enough {
         let message = rig.message(&mut ends.right).await?;
-        ensure!(
-            message == large(number, SIZE),
-            "{message:?} came as number {number}"
-        );
+        ensure!(message == large(number, SIZE), "{message:?} came as number {number}");
     }
     pair.close().await;
     Ok(())
@@ -84,22 +78,13 @@ pub(super) async fn a_full_buffer_is_reported(rig: &Rig) -> Result<(), Failure> 
     ensure!(full.is_retryable(), "a full buffer is worth another try");
     for number in 0..taken {
         let message = rig.message(&mut ends.right).await?;
-        ensure!(
-            message == large(number, SIZE),
-            "{message:?} came as number {number}"
-        );
+        ensure!(message == large(number, SIZE), "{message:?} came as number {number}");
     }
     let channel = ends.left.channel.clone();
-    rig.until("there is room again", || {
-        channel.try_send(large(taken, SIZE)).is_ok()
-    })
-    .await?;
+    rig.until("there is room again", || channel.try_send(large(taken, SIZE)).is_ok()).await?;
     let message = rig.message(&mut ends.right).await?;
     ensure!(message == large(taken, SIZE), "{message:?} came last");
-    rig.until("nothing is buffered any more", || {
-        channel.buffered_amount() == 0
-    })
-    .await?;
+    rig.until("nothing is buffered any more", || channel.buffered_amount() == 0).await?;
     pair.close().await;
     Ok(())
 }
@@ -109,13 +94,8 @@ pub(super) async fn the_buffer_running_low_is_told(rig: &Rig) -> Result<(), Fail
     const MESSAGES: u32 = 20;
     const THRESHOLD: usize = 4 * SIZE;
     let (pair, mut ends) = rig.connected(ChannelInit::default()).await?;
-    ensure!(
-        ends.left.channel.buffered_amount_low_threshold() == 0,
-        "the default is 0"
-    );
-    ends.left
-        .channel
-        .set_buffered_amount_low_threshold(THRESHOLD);
+    ensure!(ends.left.channel.buffered_amount_low_threshold() == 0, "the default is 0");
+    ends.left.channel.set_buffered_amount_low_threshold(THRESHOLD);
     ensure!(
         ends.left.channel.buffered_amount_low_threshold() == THRESHOLD,
         "the threshold is lost"
@@ -126,16 +106,11 @@ pub(super) async fn the_buffer_running_low_is_told(rig: &Rig) -> Result<(), Fail
         }
         for number in 0..MESSAGES {
             let message = rig.message(&mut ends.right).await?;
-            ensure!(
-                message == large(number, SIZE),
-                "{message:?} came as number {number}"
-            );
+            ensure!(message == large(number, SIZE), "{message:?} came as number {number}");
         }
         // Of several falls the last one counts: the amount may have risen again since the others.
         loop {
-            let event = rig
-                .soon("BufferedAmountLow", ends.left.events.recv())
-                .await?;
+            let event = rig.soon("BufferedAmountLow", ends.left.events.recv()).await?;
             ensure!(event == Some(ChannelEvent::BufferedAmountLow), "{event:?}");
             if ends.left.channel.buffered_amount() <= THRESHOLD {
                 break;
@@ -143,12 +118,8 @@ pub(super) async fn the_buffer_running_low_is_told(rig: &Rig) -> Result<(), Fail
         }
         // An engine may tell several falls; they are all told by the time nothing is left.
         let channel = ends.left.channel.clone();
-        rig.until("nothing is buffered", || channel.buffered_amount() == 0)
-            .await?;
-        while within(Duration::from_millis(50), ends.left.events.recv())
-            .await
-            .is_some()
-        {}
+        rig.until("nothing is buffered", || channel.buffered_amount() == 0).await?;
+        while within(Duration::from_millis(50), ends.left.events.recv()).await.is_some() {}
     }
     pair.close().await;
     Ok(())
@@ -195,14 +166,11 @@ pub(super) async fn a_cancelled_send_leaves_whole_messages(rig: &Rig) -> Result<
 pub(super) async fn events_nobody_reads_hold_nobody(rig: &Rig) -> Result<(), Failure> {
     const MESSAGES: u32 = 2_000;
     let (mut pair, mut first) = rig.connected(ChannelInit::default()).await?;
-    let ignored = rig
-        .another(&mut pair, "ignored", ChannelInit::default())
-        .await?;
+    let ignored = rig.another(&mut pair, "ignored", ChannelInit::default()).await?;
     drop(ignored.right);
     for number in 0..MESSAGES {
         let sent = ignored.left.channel.send(numbered(number).into());
-        rig.soon("a message to a dropped channel is taken", sent)
-            .await??;
+        rig.soon("a message to a dropped channel is taken", sent).await??;
     }
     rig.works(&mut first).await?;
     pair.close().await;
@@ -215,10 +183,7 @@ pub(super) async fn a_flood_of_empty_messages_is_bounded(rig: &Rig) -> Result<()
     let mut taken = 0;
     while ends.left.channel.try_send(Message::from("")).is_ok() {
         taken += 1;
-        ensure!(
-            taken < MORE_THAN_BOUNDED,
-            "millions of empty messages were taken unread"
-        );
+        ensure!(taken < MORE_THAN_BOUNDED, "millions of empty messages were taken unread");
     }
     for number in 0..taken {
         let message = rig.message(&mut ends.right).await?;

@@ -12,8 +12,7 @@ pub(super) async fn no_task_is_left_after_close(rig: &Rig) -> Result<(), Failure
         rig.works(&mut ends).await?;
         pair.close().await;
     }
-    rig.until("no task is left after close", || alive_tasks() <= before)
-        .await
+    rig.until("no task is left after close", || alive_tasks() <= before).await
 }
 
 /// Nobody closes anything: the last handle goes, with messages under way.
@@ -28,8 +27,7 @@ pub(super) async fn no_task_is_left_after_a_drop(rig: &Rig) -> Result<(), Failur
         // One that never got anywhere, too.
         drop(rig.pair().await?);
     }
-    rig.until("no task is left after a drop", || alive_tasks() <= before)
-        .await
+    rig.until("no task is left after a drop", || alive_tasks() <= before).await
 }
 
 /// Linux only, where `/proc` tells; elsewhere there is nothing to look at.
@@ -45,24 +43,16 @@ pub(super) async fn no_file_descriptor_is_left(rig: &Rig) -> Result<(), Failure>
         let (pair, mut ends) = rig.connected(ChannelInit::default()).await?;
         rig.works(&mut ends).await?;
         let during = open_files();
-        ensure!(
-            during >= Some(before),
-            "files vanished: {before} before, {during:?} now"
-        );
+        ensure!(during >= Some(before), "files vanished: {before} before, {during:?} now");
         pair.close().await;
         // Without a close as well.
         drop(rig.connected(ChannelInit::default()).await?);
     }
-    rig.until("no file descriptor is left", || {
-        open_files() <= Some(before)
-    })
-    .await
+    rig.until("no file descriptor is left", || open_files() <= Some(before)).await
 }
 
 fn alive_tasks() -> usize {
-    tokio::runtime::Handle::current()
-        .metrics()
-        .num_alive_tasks()
+    tokio::runtime::Handle::current().metrics().num_alive_tasks()
 }
 
 fn open_files() -> Option<usize> {

@@ -24,19 +24,15 @@ pub(super) async fn arrive_in_order(rig: &Rig) -> Result<(), Failure> {
     });
     for number in 0..MESSAGES {
         let message = rig.message(&mut ends.right).await?;
-        ensure!(
-            read_number(&message) == Some(number),
-            "{message:?} came as number {number}"
-        );
+        ensure!(read_number(&message) == Some(number), "{message:?} came as number {number}");
     }
     pair.close().await;
     Ok(())
 }
 
 pub(super) async fn keep_their_boundaries(rig: &Rig) -> Result<(), Failure> {
-    const SIZES: [usize; 14] = [
-        0, 1, 0, 0, 2, 100, 1_023, 1_200, 1_400, 4_096, 0, 15_000, 16_384, 65_000,
-    ];
+    const SIZES: [usize; 14] =
+        [0, 1, 0, 0, 2, 100, 1_023, 1_200, 1_400, 4_096, 0, 15_000, 16_384, 65_000];
     let (pair, mut ends) = rig.connected(ChannelInit::default()).await?;
     let limit = ends.left.channel.max_message_size();
     // All at once, so that small and empty ones travel next to large ones.
@@ -79,10 +75,7 @@ pub(super) async fn larger_than_allowed_are_refused(rig: &Rig) -> Result<(), Fai
         let sent = ends.left.channel.send(message.clone()).await;
         ensure!(sent == expected, "send: {sent:?} instead of {expected:?}");
         let tried = ends.left.channel.try_send(message);
-        ensure!(
-            tried == expected,
-            "try_send: {tried:?} instead of {expected:?}"
-        );
+        ensure!(tried == expected, "try_send: {tried:?} instead of {expected:?}");
     }
     rig.works(&mut ends).await?;
     pair.close().await;
@@ -105,10 +98,7 @@ pub(super) async fn unordered_ones_all_arrive(rig: &Rig) -> Result<(), Failure> 
         let message = rig.message(&mut ends.right).await?;
         let number = read_number(&message);
         let new = number.is_some_and(|number| missing.remove(&number));
-        ensure!(
-            new,
-            "{message:?} is damaged or came twice (number {number:?})"
-        );
+        ensure!(new, "{message:?} is damaged or came twice (number {number:?})");
     }
     pair.close().await;
     Ok(())
@@ -124,15 +114,9 @@ pub(super) async fn lossy_ones_arrive_whole_or_not_at_all(rig: &Rig) -> Result<(
         (false, Reliability::MaxLifetime(Duration::from_millis(50))),
         (true, Reliability::MaxLifetime(Duration::ZERO)),
     ] {
-        let init = ChannelInit::default()
-            .ordered(ordered)
-            .reliability(reliability);
+        let init = ChannelInit::default().ordered(ordered).reliability(reliability);
         let mut ends = rig.another(&mut pair, "lossy", init).await?;
-        ensure!(
-            ends.left.channel.reliability() == reliability,
-            "{:?}",
-            ends.left
-        );
+        ensure!(ends.left.channel.reliability() == reliability, "{:?}", ends.left);
         let sender = ends.left.channel.clone();
         spawn(async move {
             for number in 0..MESSAGES {
@@ -153,19 +137,13 @@ pub(super) async fn lossy_ones_arrive_whole_or_not_at_all(rig: &Rig) -> Result<(
                 return Err(Failure::new(format!("{message:?} is damaged")));
             };
             ensure!(seen.insert(number), "number {number} came twice");
-            ensure!(
-                !ordered || last < Some(number),
-                "{number} came after {last:?}"
-            );
+            ensure!(!ordered || last < Some(number), "{number} came after {last:?}");
             last = Some(number);
             if seen.len() == MESSAGES as usize {
                 break;
             }
         }
-        ensure!(
-            !seen.is_empty(),
-            "nothing at all arrived, with {reliability:?}"
-        );
+        ensure!(!seen.is_empty(), "nothing at all arrived, with {reliability:?}");
     }
     pair.close().await;
     Ok(())
@@ -186,20 +164,14 @@ pub(super) async fn go_both_ways_at_once(rig: &Rig) -> Result<(), Failure> {
     let left = async {
         for number in 0..MESSAGES {
             let message = rig.message(&mut ends.left).await?;
-            ensure!(
-                read_number(&message) == Some(number),
-                "left: {message:?} as {number}"
-            );
+            ensure!(read_number(&message) == Some(number), "left: {message:?} as {number}");
         }
         Ok(())
     };
     let right = async {
         for number in 0..MESSAGES {
             let message = rig.message(&mut ends.right).await?;
-            ensure!(
-                read_number(&message) == Some(number),
-                "right: {message:?} as {number}"
-            );
+            ensure!(read_number(&message) == Some(number), "right: {message:?} as {number}");
         }
         Ok(())
     };
@@ -212,20 +184,12 @@ pub(super) async fn go_both_ways_at_once(rig: &Rig) -> Result<(), Failure> {
 
 pub(super) async fn before_open_are_refused(rig: &Rig) -> Result<(), Failure> {
     let pair = rig.pair().await?;
-    let channel = pair
-        .left
-        .peer
-        .create_channel("channel", ChannelInit::default())
-        .await?;
+    let channel = pair.left.peer.create_channel("channel", ChannelInit::default()).await?;
     let sent = channel.channel.send("too early".into()).await;
     ensure!(sent == Err(ChannelError::NotOpen), "send: {sent:?}");
     let tried = channel.channel.try_send("too early".into());
     ensure!(tried == Err(ChannelError::NotOpen), "try_send: {tried:?}");
-    ensure!(
-        channel.channel.buffered_amount() == 0,
-        "{}",
-        channel.channel.buffered_amount()
-    );
+    ensure!(channel.channel.buffered_amount() == 0, "{}", channel.channel.buffered_amount());
     pair.close().await;
     Ok(())
 }
@@ -235,8 +199,7 @@ async fn crosses(rig: &Rig, from: &ChannelHandle, to: &mut ChannelHandle) -> Res
     for size in [max / 2, max - 1, max] {
         for message in of_size(size) {
             let what = format!("a message of {size} bytes is taken");
-            rig.soon(&what, from.channel.send(message.clone()))
-                .await??;
+            rig.soon(&what, from.channel.send(message.clone())).await??;
             same(&rig.message(to).await?, &message)?;
         }
     }
@@ -252,10 +215,7 @@ fn of_size(size: usize) -> [Message; 2] {
 }
 
 fn same(received: &Message, sent: &Message) -> Result<(), Failure> {
-    ensure!(
-        received == sent,
-        "sent {sent:?}, received {received:?} or other content"
-    );
+    ensure!(received == sent, "sent {sent:?}, received {received:?} or other content");
     Ok(())
 }
 

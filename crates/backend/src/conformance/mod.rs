@@ -46,12 +46,7 @@ pub struct Rig {
 impl Rig {
     /// Two engines that can reach each other with the default configuration.
     pub fn new(left: Arc<dyn Backend>, right: Arc<dyn Backend>) -> Self {
-        Self {
-            left,
-            right,
-            config: PeerConfig::default(),
-            patience: DEFAULT_PATIENCE,
-        }
+        Self { left, right, config: PeerConfig::default(), patience: DEFAULT_PATIENCE }
     }
 
     /// Sets the configuration of every connection.
@@ -134,9 +129,7 @@ impl Check {
         if let Some(capability) = self.needs
             && !rig.has(capability.has)
         {
-            return Outcome::NotApplicable {
-                missing: capability.name,
-            };
+            return Outcome::NotApplicable { missing: capability.name };
         }
         match (self.run)(rig.clone()).await {
             Ok(()) => Outcome::Passed,
@@ -188,11 +181,7 @@ pub async fn assert_check(name: &str, rig: Rig) {
         panic!("there is no check named {name}");
     };
     if let Outcome::Failed(failure) = check.run(&rig).await {
-        panic!(
-            "{} with {}: {name}: {failure}",
-            rig.left.name(),
-            rig.right.name()
-        );
+        panic!("{} with {}: {name}: {failure}", rig.left.name(), rig.right.name());
     }
 }
 
@@ -202,15 +191,9 @@ pub async fn assert_check(name: &str, rig: Rig) {
 /// When they differ.
 pub fn assert_not_applicable(rig: &Rig, expected: &[&str]) {
     let skipped = |check: &Check| !check.is_applicable(rig);
-    let names: Vec<_> = checks()
-        .iter()
-        .filter(|check| skipped(check))
-        .map(|check| check.name)
-        .collect();
-    assert_eq!(
-        names, expected,
-        "these checks are not applicable; the list says otherwise"
-    );
+    let names: Vec<_> =
+        checks().iter().filter(|check| skipped(check)).map(|check| check.name).collect();
+    assert_eq!(names, expected, "these checks are not applicable; the list says otherwise");
 }
 
 /// Makes one test of every check, and one that compares the list of what is not applicable.

@@ -37,21 +37,11 @@ pub(super) async fn the_other_side_may_offer_too(rig: &Rig) -> Result<(), Failur
     let mut pair = rig.pair().await?;
     pair.trickle();
     // The channel is the left side's, the offer the right side's, which must have one to offer.
-    let left = pair
-        .left
-        .peer
-        .create_channel("left", ChannelInit::default())
-        .await?;
-    let right = pair
-        .right
-        .peer
-        .create_channel("right", ChannelInit::default())
-        .await?;
+    let left = pair.left.peer.create_channel("left", ChannelInit::default()).await?;
+    let right = pair.right.peer.create_channel("right", ChannelInit::default()).await?;
     negotiate(&pair.right, &pair.left).await?;
-    rig.works(&mut rig.open(left, &mut pair.right).await?)
-        .await?;
-    rig.works(&mut rig.open(right, &mut pair.left).await?)
-        .await?;
+    rig.works(&mut rig.open(left, &mut pair.right).await?).await?;
+    rig.works(&mut rig.open(right, &mut pair.left).await?).await?;
     pair.close().await;
     Ok(())
 }
@@ -59,21 +49,12 @@ pub(super) async fn the_other_side_may_offer_too(rig: &Rig) -> Result<(), Failur
 pub(super) async fn a_rolled_back_offer_is_forgotten(rig: &Rig) -> Result<(), Failure> {
     let mut pair = rig.pair().await?;
     pair.trickle();
-    let left = pair
-        .left
-        .peer
-        .create_channel("left", ChannelInit::default())
-        .await?;
-    let _right = pair
-        .right
-        .peer
-        .create_channel("right", ChannelInit::default())
-        .await?;
+    let left = pair.left.peer.create_channel("left", ChannelInit::default()).await?;
+    let _right = pair.right.peer.create_channel("right", ChannelInit::default()).await?;
     pair.left.peer.make_offer(OfferOptions::default()).await?;
     pair.left.peer.rollback().await?;
     negotiate(&pair.right, &pair.left).await?;
-    rig.works(&mut rig.open(left, &mut pair.right).await?)
-        .await?;
+    rig.works(&mut rig.open(left, &mut pair.right).await?).await?;
     pair.close().await;
     Ok(())
 }
@@ -89,23 +70,15 @@ pub(super) async fn rolling_back_nothing_succeeds(rig: &Rig) -> Result<(), Failu
 pub(super) async fn an_answer_without_an_offer_is_refused(rig: &Rig) -> Result<(), Failure> {
     let mut pair = rig.pair().await?;
     pair.trickle();
-    let left = pair
-        .left
-        .peer
-        .create_channel("left", ChannelInit::default())
-        .await?;
+    let left = pair.left.peer.create_channel("left", ChannelInit::default()).await?;
     let offer = pair.left.peer.make_offer(OfferOptions::default()).await?;
     let answer = pair.right.peer.accept_offer(offer).await?;
     pair.left.peer.accept_answer(answer.clone()).await?;
     let second = pair.left.peer.accept_answer(answer.clone()).await;
     ensure!(is_wrong_state(&second), "the same answer again: {second:?}");
     let wrong_side = pair.right.peer.accept_answer(answer).await;
-    ensure!(
-        is_wrong_state(&wrong_side),
-        "an answer at the answering side: {wrong_side:?}"
-    );
-    rig.works(&mut rig.open(left, &mut pair.right).await?)
-        .await?;
+    ensure!(is_wrong_state(&wrong_side), "an answer at the answering side: {wrong_side:?}");
+    rig.works(&mut rig.open(left, &mut pair.right).await?).await?;
     pair.close().await;
     Ok(())
 }
@@ -113,28 +86,16 @@ pub(super) async fn an_answer_without_an_offer_is_refused(rig: &Rig) -> Result<(
 pub(super) async fn an_offer_during_an_own_offer_is_refused(rig: &Rig) -> Result<(), Failure> {
     let mut pair = rig.pair().await?;
     pair.trickle();
-    let left = pair
-        .left
-        .peer
-        .create_channel("left", ChannelInit::default())
-        .await?;
-    let _right = pair
-        .right
-        .peer
-        .create_channel("right", ChannelInit::default())
-        .await?;
+    let left = pair.left.peer.create_channel("left", ChannelInit::default()).await?;
+    let _right = pair.right.peer.create_channel("right", ChannelInit::default()).await?;
     let _ours = pair.left.peer.make_offer(OfferOptions::default()).await?;
     let theirs = pair.right.peer.make_offer(OfferOptions::default()).await?;
     let refused = pair.left.peer.accept_offer(theirs.clone()).await;
-    ensure!(
-        is_wrong_state(&refused),
-        "an offer during an own offer: {refused:?}"
-    );
+    ensure!(is_wrong_state(&refused), "an offer during an own offer: {refused:?}");
     pair.left.peer.rollback().await?;
     let answer = pair.left.peer.accept_offer(theirs).await?;
     pair.right.peer.accept_answer(answer).await?;
-    rig.works(&mut rig.open(left, &mut pair.right).await?)
-        .await?;
+    rig.works(&mut rig.open(left, &mut pair.right).await?).await?;
     pair.close().await;
     Ok(())
 }
@@ -148,38 +109,19 @@ pub(super) async fn a_bad_description_is_refused(rig: &Rig) -> Result<(), Failur
     ];
     let mut pair = rig.pair().await?;
     pair.trickle();
-    let left = pair
-        .left
-        .peer
-        .create_channel("left", ChannelInit::default())
-        .await?;
+    let left = pair.left.peer.create_channel("left", ChannelInit::default()).await?;
     for garbage in GARBAGE {
-        let refused = pair
-            .right
-            .peer
-            .accept_offer(SessionDescription::offer(garbage))
-            .await;
-        ensure!(
-            is_bad_description(&refused),
-            "the offer {garbage:?}: {refused:?}"
-        );
+        let refused = pair.right.peer.accept_offer(SessionDescription::offer(garbage)).await;
+        ensure!(is_bad_description(&refused), "the offer {garbage:?}: {refused:?}");
     }
     let offer = pair.left.peer.make_offer(OfferOptions::default()).await?;
     for garbage in GARBAGE {
-        let refused = pair
-            .left
-            .peer
-            .accept_answer(SessionDescription::answer(garbage))
-            .await;
-        ensure!(
-            is_bad_description(&refused),
-            "the answer {garbage:?}: {refused:?}"
-        );
+        let refused = pair.left.peer.accept_answer(SessionDescription::answer(garbage)).await;
+        ensure!(is_bad_description(&refused), "the answer {garbage:?}: {refused:?}");
     }
     let answer = pair.right.peer.accept_offer(offer).await?;
     pair.left.peer.accept_answer(answer).await?;
-    rig.works(&mut rig.open(left, &mut pair.right).await?)
-        .await?;
+    rig.works(&mut rig.open(left, &mut pair.right).await?).await?;
     pair.close().await;
     Ok(())
 }
@@ -192,11 +134,7 @@ pub(super) async fn a_bad_candidate_is_refused(rig: &Rig) -> Result<(), Failure>
         ..IceCandidate::default()
     };
     let refuses = async |side: &super::rig::Side, when: &str| -> Result<(), Failure> {
-        for value in [
-            "nonsense",
-            "candidate:nonsense",
-            "candidate:1 1 udp x y z typ host",
-        ] {
+        for value in ["nonsense", "candidate:nonsense", "candidate:1 1 udp x y z typ host"] {
             let refused = side.peer.add_candidate(bad(value)).await;
             ensure!(
                 matches!(refused, Err(NegotiationError::BadCandidate(_))),
@@ -207,11 +145,7 @@ pub(super) async fn a_bad_candidate_is_refused(rig: &Rig) -> Result<(), Failure>
     };
     refuses(&pair.left, "before the negotiation").await?;
     pair.trickle();
-    let left = pair
-        .left
-        .peer
-        .create_channel("left", ChannelInit::default())
-        .await?;
+    let left = pair.left.peer.create_channel("left", ChannelInit::default()).await?;
     negotiate(&pair.left, &pair.right).await?;
     refuses(&pair.left, "after the negotiation").await?;
     pair.left.peer.add_candidate(bad("")).await?;
@@ -226,11 +160,7 @@ pub(super) async fn a_bad_candidate_is_refused(rig: &Rig) -> Result<(), Failure>
 pub(super) async fn candidates_may_come_before_the_description(rig: &Rig) -> Result<(), Failure> {
     const SILENCE: Duration = Duration::from_millis(200);
     let mut pair = rig.pair().await?;
-    let left = pair
-        .left
-        .peer
-        .create_channel("left", ChannelInit::default())
-        .await?;
+    let left = pair.left.peer.create_channel("left", ChannelInit::default()).await?;
     let offer = pair.left.peer.make_offer(OfferOptions::default()).await?;
     let Some(mut candidates) = pair.left.take_candidates() else {
         return Err(Failure::new("the candidates were taken before"));
@@ -258,9 +188,7 @@ pub(super) async fn a_second_negotiation_keeps_what_is_open(rig: &Rig) -> Result
     rig.works(&mut ends).await?;
     negotiate(&pair.right, &pair.left).await?;
     rig.works(&mut ends).await?;
-    let mut late = rig
-        .another(&mut pair, "late", ChannelInit::default())
-        .await?;
+    let mut late = rig.another(&mut pair, "late", ChannelInit::default()).await?;
     rig.works(&mut late).await?;
     pair.close().await;
     Ok(())
@@ -271,11 +199,7 @@ pub(super) async fn ice_restarts_in_a_running_connection(rig: &Rig) -> Result<()
     rig.works(&mut ends).await?;
     let before = pair.left.peer.make_offer(OfferOptions::default()).await?;
     pair.left.peer.rollback().await?;
-    let offer = pair
-        .left
-        .peer
-        .make_offer(OfferOptions::default().ice_restart(true))
-        .await?;
+    let offer = pair.left.peer.make_offer(OfferOptions::default().ice_restart(true)).await?;
     ensure!(
         offer.ice_ufrag().is_some() && offer.ice_ufrag() != before.ice_ufrag(),
         "the restart's offer has the old ICE credentials: {:?}",
@@ -285,11 +209,7 @@ pub(super) async fn ice_restarts_in_a_running_connection(rig: &Rig) -> Result<()
     pair.left.peer.accept_answer(answer).await?;
     rig.works(&mut ends).await?;
     // And once more, from the other side.
-    let offer = pair
-        .right
-        .peer
-        .make_offer(OfferOptions::default().ice_restart(true))
-        .await?;
+    let offer = pair.right.peer.make_offer(OfferOptions::default().ice_restart(true)).await?;
     let answer = pair.left.peer.accept_offer(offer).await?;
     pair.right.peer.accept_answer(answer).await?;
     rig.works(&mut ends).await?;
@@ -300,15 +220,10 @@ pub(super) async fn ice_restarts_in_a_running_connection(rig: &Rig) -> Result<()
 pub(super) async fn the_selected_pair_is_told(rig: &Rig) -> Result<(), Failure> {
     let (mut pair, _ends) = rig.connected(ChannelInit::default()).await?;
     for side in [&mut pair.left, &mut pair.right] {
-        let told = rig
-            .soon("the selected pair is told", side.pairs.recv())
-            .await?;
+        let told = rig.soon("the selected pair is told", side.pairs.recv()).await?;
         ensure!(told.is_some(), "the events ended before a pair was told");
         let stats = side.peer.stats().await?;
-        ensure!(
-            stats.selected_pair.is_some(),
-            "the statistics know no selected pair"
-        );
+        ensure!(stats.selected_pair.is_some(), "the statistics know no selected pair");
     }
     pair.close().await;
     Ok(())
@@ -319,49 +234,21 @@ pub(super) async fn statistics_count_what_was_sent(rig: &Rig) -> Result<(), Fail
     const SIZE: u64 = 1000;
     let (pair, mut ends) = rig.connected(ChannelInit::default()).await?;
     for _ in 0..MESSAGES {
-        ends.left
-            .channel
-            .send(vec![7; SIZE as usize].into())
-            .await?;
+        ends.left.channel.send(vec![7; SIZE as usize].into()).await?;
     }
     for _ in 0..MESSAGES {
         rig.message(&mut ends.right).await?;
     }
-    let (sent, received) = (
-        pair.left.peer.stats().await?,
-        pair.right.peer.stats().await?,
-    );
-    ensure!(
-        sent.bytes_sent >= MESSAGES * SIZE,
-        "{} bytes sent",
-        sent.bytes_sent
-    );
-    ensure!(
-        received.bytes_received >= MESSAGES * SIZE,
-        "{} received",
-        received.bytes_received
-    );
-    let Some(channel) = sent
-        .channels
-        .iter()
-        .find(|channel| channel.label == "first")
-    else {
-        return Err(Failure::new(format!(
-            "the channel is not among {:?}",
-            sent.channels
-        )));
+    let (sent, received) = (pair.left.peer.stats().await?, pair.right.peer.stats().await?);
+    ensure!(sent.bytes_sent >= MESSAGES * SIZE, "{} bytes sent", sent.bytes_sent);
+    ensure!(received.bytes_received >= MESSAGES * SIZE, "{} received", received.bytes_received);
+    let Some(channel) = sent.channels.iter().find(|channel| channel.label == "first") else {
+        return Err(Failure::new(format!("the channel is not among {:?}", sent.channels)));
     };
     ensure!(channel.messages_sent == MESSAGES, "{channel:?}");
     ensure!(channel.bytes_sent == MESSAGES * SIZE, "{channel:?}");
-    let Some(channel) = received
-        .channels
-        .iter()
-        .find(|channel| channel.label == "first")
-    else {
-        return Err(Failure::new(format!(
-            "the channel is not among {:?}",
-            received.channels
-        )));
+    let Some(channel) = received.channels.iter().find(|channel| channel.label == "first") else {
+        return Err(Failure::new(format!("the channel is not among {:?}", received.channels)));
     };
     ensure!(channel.messages_received == MESSAGES, "{channel:?}");
     ensure!(channel.bytes_received == MESSAGES * SIZE, "{channel:?}");
@@ -374,15 +261,9 @@ pub(super) async fn tracks_are_unsupported_where_there_is_no_media(
 ) -> Result<(), Failure> {
     let pair = rig.pair().await?;
     for (engine, side) in [(&rig.left, &pair.left), (&rig.right, &pair.right)] {
-        let track = side
-            .peer
-            .add_track(TrackInit::new(vec![Codec::Opus], "stream", "track"))
-            .await;
+        let track = side.peer.add_track(TrackInit::new(vec![Codec::Opus], "stream", "track")).await;
         if !engine.capabilities().media {
-            ensure!(
-                matches!(track, Err(MediaError::Unsupported(_))),
-                "{track:?}"
-            );
+            ensure!(matches!(track, Err(MediaError::Unsupported(_))), "{track:?}");
         }
     }
     pair.close().await;

@@ -14,10 +14,7 @@ impl Rig {
     ) -> Result<T, Failure> {
         match tokio::time::timeout(self.patience, future).await {
             Ok(value) => Ok(value),
-            Err(_) => Err(Failure::new(format!(
-                "waited {:?} in vain: {what}",
-                self.patience
-            ))),
+            Err(_) => Err(Failure::new(format!("waited {:?} in vain: {what}", self.patience))),
         }
     }
 

@@ -18,11 +18,7 @@ enum End {
 
 impl End {
     fn alternating(index: usize) -> Self {
-        if index.is_multiple_of(2) {
-            Self::Left
-        } else {
-            Self::Right
-        }
+        if index.is_multiple_of(2) { Self::Left } else { Self::Right }
     }
 }
 
@@ -38,14 +34,9 @@ async fn open(rig: &Rig, pair: &mut Pair, from: End, label: &str) -> Result<Ends
     ensure!(seen == label, "{label:?} was opened, {seen:?} came");
     let mut ends = match from {
         End::Left => ends,
-        End::Right => Ends {
-            left: ends.right,
-            right: ends.left,
-        },
+        End::Right => Ends { left: ends.right, right: ends.left },
     };
-    rig.works(&mut ends)
-        .await
-        .map_err(|failure| Failure::new(format!("{label}: {failure}")))?;
+    rig.works(&mut ends).await.map_err(|failure| Failure::new(format!("{label}: {failure}")))?;
     Ok(ends)
 }
 
@@ -135,17 +126,9 @@ pub(super) async fn while_the_last_is_unread(rig: &Rig) -> Outcome {
             rig.soon("a message is taken", sent).await??;
         }
         last.left.channel.close().await;
-        let made = pair
-            .left
-            .peer
-            .create_channel("next", ChannelInit::default())
-            .await?;
+        let made = pair.left.peer.create_channel("next", ChannelInit::default()).await?;
         let unread = rig.closed(&mut last.right).await?;
-        ensure!(
-            unread.len() == MESSAGES,
-            "{} of {MESSAGES} messages",
-            unread.len()
-        );
+        ensure!(unread.len() == MESSAGES, "{} of {MESSAGES} messages", unread.len());
         let mut next = rig.open(made, &mut pair.right).await?;
         rig.works(&mut next).await?;
         close(&next, End::Right).await;
@@ -176,18 +159,10 @@ pub(super) async fn beside_channels_that_stay(rig: &Rig) -> Outcome {
 pub(super) async fn after_one_that_hardly_opened(rig: &Rig) -> Outcome {
     let (mut pair, _first) = rig.connected(ChannelInit::default()).await?;
     for index in 0..TIMES {
-        let hasty = pair
-            .left
-            .peer
-            .create_channel("hasty", ChannelInit::default())
-            .await?;
+        let hasty = pair.left.peer.create_channel("hasty", ChannelInit::default()).await?;
         hasty.channel.close().await;
         let label = format!("after {index}");
-        let mut made = pair
-            .left
-            .peer
-            .create_channel(&label, ChannelInit::default())
-            .await?;
+        let mut made = pair.left.peer.create_channel(&label, ChannelInit::default()).await?;
         rig.opened(&mut made).await?;
         // The other side may have seen the hasty one.
         let right = loop {

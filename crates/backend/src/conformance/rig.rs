@@ -47,10 +47,7 @@ pub(super) struct Ends {
 impl Rig {
     /// Two connections that know nothing of each other.
     pub(super) async fn pair(&self) -> Result<Pair, Failure> {
-        Ok(Pair {
-            left: self.side(&self.left).await?,
-            right: self.side(&self.right).await?,
-        })
+        Ok(Pair { left: self.side(&self.left).await?, right: self.side(&self.right).await? })
     }
 
     /// Two connected connections with one open channel, made by the left side.
@@ -83,26 +80,18 @@ impl Rig {
         self.opened(&mut made).await?;
         let mut seen = self.incoming(other).await?;
         self.opened(&mut seen).await?;
-        Ok(Ends {
-            left: made,
-            right: seen,
-        })
+        Ok(Ends { left: made, right: seen })
     }
 
     pub(super) async fn incoming(&self, side: &mut Side) -> Result<ChannelHandle, Failure> {
         let incoming = self.soon("a channel that the other side opened", side.channels.recv());
-        incoming
-            .await?
-            .ok_or_else(|| Failure::new("the events ended before a channel came"))
+        incoming.await?.ok_or_else(|| Failure::new("the events ended before a channel came"))
     }
 
     pub(super) async fn opened(&self, channel: &mut ChannelHandle) -> Result<(), Failure> {
         let what = format!("the channel {:?} opens", channel.channel.label());
         let event = self.soon(&what, channel.events.recv()).await?;
-        ensure!(
-            event == Some(ChannelEvent::Open),
-            "the first event is {event:?}, not Open"
-        );
+        ensure!(event == Some(ChannelEvent::Open), "the first event is {event:?}, not Open");
         Ok(())
     }
 
@@ -113,9 +102,7 @@ impl Rig {
                 match channel.events.recv().await {
                     Some(ChannelEvent::Message(message)) => return Ok(message),
                     Some(ChannelEvent::Closed) | None => {
-                        return Err(Failure::new(
-                            "the channel closed instead of giving a message",
-                        ));
+                        return Err(Failure::new("the channel closed instead of giving a message"));
                     }
                     Some(_) => {}
                 }
@@ -132,29 +119,22 @@ impl Rig {
     ) -> Result<Vec<Message>, Failure> {
         let mut messages = Vec::new();
         loop {
-            match self
-                .soon("the channel's end", channel.events.recv())
-                .await?
-            {
+            match self.soon("the channel's end", channel.events.recv()).await? {
                 Some(ChannelEvent::Message(message)) => messages.push(message),
                 Some(ChannelEvent::Closed) => break,
                 None => return Err(Failure::new("the events ended without Closed")),
                 Some(_) => {}
             }
         }
-        let after = self
-            .soon("the events end after Closed", channel.events.recv())
-            .await?;
+        let after = self.soon("the events end after Closed", channel.events.recv()).await?;
         ensure!(after.is_none(), "{after:?} came after Closed");
         Ok(messages)
     }
 
     /// Sends something across both ways and waits for it.
     pub(super) async fn works(&self, ends: &mut Ends) -> Result<(), Failure> {
-        self.carries(&ends.left, &mut ends.right, "to the right")
-            .await?;
-        self.carries(&ends.right, &mut ends.left, "to the left")
-            .await
+        self.carries(&ends.left, &mut ends.right, "to the right").await?;
+        self.carries(&ends.right, &mut ends.left, "to the left").await
     }
 
     async fn carries(
@@ -163,13 +143,9 @@ impl Rig {
         to: &mut ChannelHandle,
         text: &str,
     ) -> Result<(), Failure> {
-        self.soon("a message is taken", from.channel.send(text.into()))
-            .await??;
+        self.soon("a message is taken", from.channel.send(text.into())).await??;
         let message = self.message(to).await?;
-        ensure!(
-            message == text.into(),
-            "sent {text:?}, received {message:?}"
-        );
+        ensure!(message == text.into(), "sent {text:?}, received {message:?}");
         Ok(())
     }
 

@@ -85,10 +85,8 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 fn message() -> impl Strategy<Value = ClientMessage> {
-    let notification = (of(json()), of(json())).prop_map(|(notification, config)| Notification {
-        notification,
-        config,
-    });
+    let notification = (of(json()), of(json()))
+        .prop_map(|(notification, config)| Notification { notification, config });
     (json(), notification, of(text()), of(any::<u32>())).prop_map(
         |(content, notification, token, reference)| {
             let mut message = ClientMessage::new(content);
@@ -105,21 +103,12 @@ pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
     prop_oneof![
         Just(ClientFrame::KeepAlive),
         (of(group()), of(text()), reference()).prop_map(|(group, token, reference)| {
-            ClientFrame::JoinRoom {
-                group,
-                token,
-                reference,
-            }
+            ClientFrame::JoinRoom { group, token, reference }
         }),
         (group(), message()).prop_map(|(group, message)| ClientFrame::Broadcast { group, message }),
         (user(), message()).prop_map(|(user, message)| ClientFrame::SendMessage { user, message }),
         (cid(), json(), of(text()), reference()).prop_map(|(to, content, token, reference)| {
-            ClientFrame::Rtc {
-                to,
-                content,
-                token,
-                reference,
-            }
+            ClientFrame::Rtc { to, content, token, reference }
         }),
         ("[a-z]{0,4}X", json()).prop_map(|(action, extra)| ClientFrame::Unknown {
             frame: Json::new(format!(r#"{{"x": {extra}, "action":"{action}"}}"#))
@@ -133,12 +122,7 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
     let code = prop_oneof![select(ErrorCode::ALL), other().prop_map(ErrorCode::Other)];
     prop_oneof![
         (json(), user(), cid(), group()).prop_map(|(content, user, from, group)| {
-            ServerFrame::Message {
-                content,
-                user,
-                from,
-                group,
-            }
+            ServerFrame::Message { content, user, from, group }
         }),
         (json(), user(), cid()).prop_map(|(content, user, from)| ServerFrame::Private {
             content,
@@ -151,13 +135,8 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
             from
         }),
         notice().prop_map(ServerFrame::Notice),
-        (text(), of(code), of(any::<u32>())).prop_map(|(text, code, reference)| {
-            ServerFrame::Error {
-                text,
-                code,
-                reference,
-            }
-        }),
+        (text(), of(code), of(any::<u32>()))
+            .prop_map(|(text, code, reference)| { ServerFrame::Error { text, code, reference } }),
         ready().prop_map(ServerFrame::Ready),
         any::<u32>().prop_map(|reference| ServerFrame::Done { reference }),
         json().prop_map(|extra| {
@@ -184,30 +163,18 @@ fn notice() -> impl Strategy<Value = Notice> {
 }
 
 fn ready() -> impl Strategy<Value = Ready> {
-    let server =
-        (vec(text(), 0..3), of(text()), of(text())).prop_map(|(urls, username, credential)| {
-            IceServer {
-                urls,
-                username,
-                credential,
-            }
-        });
-    (
-        cid(),
-        user(),
-        of(text()),
-        vec(server, 0..3),
-        any::<usize>(),
-        text(),
-    )
-        .prop_map(|(cid, user, resume, ice_servers, max, server)| {
+    let server = (vec(text(), 0..3), of(text()), of(text()))
+        .prop_map(|(urls, username, credential)| IceServer { urls, username, credential });
+    (cid(), user(), of(text()), vec(server, 0..3), any::<usize>(), text()).prop_map(
+        |(cid, user, resume, ice_servers, max, server)| {
             let mut ready = Ready::new(cid, user);
             ready.resume = resume;
             ready.ice_servers = ice_servers;
             ready.limits.max_frame_bytes = max;
             ready.server = server;
             ready
-        })
+        },
+    )
 }
 
 pub(crate) fn rtc_content() -> impl Strategy<Value = RtcContent> {
@@ -228,10 +195,7 @@ pub(crate) fn rtc_content() -> impl Strategy<Value = RtcContent> {
         Just(RtcSignal::Ringing),
         Just(RtcSignal::None),
     ];
-    let reason = prop_oneof![
-        select(HangupReason::ALL),
-        other().prop_map(HangupReason::Other)
-    ];
+    let reason = prop_oneof![select(HangupReason::ALL), other().prop_map(HangupReason::Other)];
     let known = subsequence(Capability::ALL, 0..=Capability::ALL.len());
     let capabilities = (known, of(other())).prop_map(|(mut known, other)| {
         known.extend(other.map(Capability::Other));
@@ -387,10 +351,8 @@ pub(crate) fn any_fields() -> impl Strategy<Value = String> {
         (1, json().prop_map(|json| json.as_str().to_owned()).boxed()),
     ]);
     vec((key, value), 0..8).prop_map(|fields| {
-        let fields: Vec<_> = fields
-            .into_iter()
-            .map(|(key, value)| format!("\"{key}\":{value}"))
-            .collect();
+        let fields: Vec<_> =
+            fields.into_iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
         format!("{{{}}}", fields.join(","))
     })
 }

@@ -26,22 +26,13 @@ impl TokenIssuer {
         if secret.is_empty() {
             return Err(KeyError::EmptySecret);
         }
-        Ok(Self {
-            key: EncodingKey::from_secret(secret),
-        })
+        Ok(Self { key: EncodingKey::from_secret(secret) })
     }
 
     /// A token for a user, valid from now for this long (in whole seconds).
     pub fn issue(&self, user: &UserId, ttl: Duration) -> String {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
-        let claims = Claims {
-            sub: user,
-            iat: now,
-            exp: now.saturating_add(ttl.as_secs()),
-        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let claims = Claims { sub: user, iat: now, exp: now.saturating_add(ttl.as_secs()) };
         jsonwebtoken::encode(&Header::default(), &claims, &self.key)
             .unwrap_or_else(|error| unreachable!("HS256 signs any claims: {error}"))
     }

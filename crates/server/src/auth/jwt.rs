@@ -48,10 +48,7 @@ impl JwtAuthenticator {
         if secret.is_empty() {
             return Err(KeyError::EmptySecret);
         }
-        Ok(Self::new(
-            DecodingKey::from_secret(secret),
-            Algorithm::HS256,
-        ))
+        Ok(Self::new(DecodingKey::from_secret(secret), Algorithm::HS256))
     }
 
     /// Checks RS256 tokens with an RSA public key, or ES256 tokens with a P-256 public key, in PEM.
@@ -84,18 +81,14 @@ impl JwtAuthenticator {
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.validation.validate_aud = true;
         self.validation.set_audience(&[audience.into()]);
-        self.validation
-            .required_spec_claims
-            .insert("aud".to_owned());
+        self.validation.required_spec_claims.insert("aud".to_owned());
         self
     }
 
     /// Demands this `iss`. Default: any or none.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.validation.set_issuer(&[issuer.into()]);
-        self.validation
-            .required_spec_claims
-            .insert("iss".to_owned());
+        self.validation.required_spec_claims.insert("iss".to_owned());
         self
     }
 
@@ -105,11 +98,7 @@ impl JwtAuthenticator {
         validation.validate_nbf = true;
         // Without an expected audience there is nothing to compare a token's with.
         validation.validate_aud = false;
-        Self {
-            key,
-            algorithm,
-            validation,
-        }
+        Self { key, algorithm, validation }
     }
 
     /// Checks a token without waiting for anything.

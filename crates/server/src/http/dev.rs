@@ -36,13 +36,9 @@ pub(super) async fn token(
         ApiError::bad_request("INVALID_PARAMETER", message)
     })?;
     match &shared.dev {
-        Some(dev) => Ok(Json(TokenAnswer {
-            token: dev.mint(&request.user, TTL),
-        })),
-        None => Err(ApiError::new(
-            StatusCode::NOT_FOUND,
-            "NOT_FOUND",
-            "the service is not in dev mode",
-        )),
+        Some(dev) => Ok(Json(TokenAnswer { token: dev.mint(&request.user, TTL) })),
+        None => {
+            Err(ApiError::new(StatusCode::NOT_FOUND, "NOT_FOUND", "the service is not in dev mode"))
+        }
     }
 }

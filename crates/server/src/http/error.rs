@@ -21,10 +21,7 @@ impl ApiError {
     pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
         Self {
             status,
-            body: ErrorBody {
-                code: code.to_owned(),
-                message: message.into(),
-            },
+            body: ErrorBody { code: code.to_owned(), message: message.into() },
             retry_after_secs: None,
         }
     }

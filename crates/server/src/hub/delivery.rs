@@ -61,11 +61,7 @@ impl Receipt {
 
 impl Delivery {
     pub(crate) fn new(to: Address, frame: &ServerFrame) -> Self {
-        Self {
-            to,
-            frame: encode_server(frame).into(),
-            receipt: None,
-        }
+        Self { to, frame: encode_server(frame).into(), receipt: None }
     }
 
     /// The same, with an answer to the sender where it asked for one.
@@ -74,19 +70,13 @@ impl Delivery {
         sender: &ConnectionId,
         reference: Option<RequestRef>,
     ) -> Self {
-        self.receipt = reference.map(|reference| Receipt {
-            sender: sender.clone(),
-            reference,
-        });
+        self.receipt = reference.map(|reference| Receipt { sender: sender.clone(), reference });
         self
     }
 
     /// A notice to its group, but not to the connection that it is about.
     pub(super) fn notice(notice: Notice) -> Self {
-        let to = Address::Group {
-            name: notice.group.clone(),
-            except: Some(notice.from.clone()),
-        };
+        let to = Address::Group { name: notice.group.clone(), except: Some(notice.from.clone()) };
         Self::new(to, &ServerFrame::Notice(notice))
     }
 
@@ -101,11 +91,7 @@ impl Delivery {
         text: impl Into<String>,
         reference: Option<RequestRef>,
     ) -> Self {
-        let frame = ServerFrame::Error {
-            text: text.into(),
-            code: Some(code),
-            reference,
-        };
+        let frame = ServerFrame::Error { text: text.into(), code: Some(code), reference };
         Self::new(Address::Connection(to), &frame)
     }
 }

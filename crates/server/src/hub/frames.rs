@@ -20,31 +20,20 @@ impl Hub {
         };
         let user = connection.user.clone();
         match frame {
-            ClientFrame::JoinRoom {
-                group, reference, ..
-            } => self.join(from, &user, group, reference),
+            ClientFrame::JoinRoom { group, reference, .. } => {
+                self.join(from, &user, group, reference)
+            }
             ClientFrame::Broadcast { group, message } => self.broadcast(from, user, group, message),
             ClientFrame::SendMessage { user: to, message } => {
                 self.send_message(from, user, to, message)
             }
-            ClientFrame::Rtc {
-                to,
-                content,
-                reference,
-                ..
-            } => self.rtc(from, user, to, content, reference),
+            ClientFrame::Rtc { to, content, reference, .. } => {
+                self.rtc(from, user, to, content, reference)
+            }
             ClientFrame::Unknown { action, frame } => {
-                let text = format!(
-                    "This service does not know the action \"{}\".",
-                    shown(&action)
-                );
+                let text = format!("This service does not know the action \"{}\".", shown(&action));
                 let reference = reference_of(frame.as_str());
-                vec![Delivery::error(
-                    from.clone(),
-                    ErrorCode::UnknownAction,
-                    text,
-                    reference,
-                )]
+                vec![Delivery::error(from.clone(), ErrorCode::UnknownAction, text, reference)]
             }
             // Keep-alive, and actions that a later version of the protocol adds: nothing to route.
             _ => Vec::new(),
@@ -70,12 +59,7 @@ impl Hub {
                 return vec![Delivery::error(from.clone(), code, text, reference)];
             }
             let notice = |code, group| {
-                Delivery::notice(Notice {
-                    code,
-                    user: user.clone(),
-                    from: from.clone(),
-                    group,
-                })
+                Delivery::notice(Notice { code, user: user.clone(), from: from.clone(), group })
             };
             if let Some(left) = self.presence.leave(from) {
                 deliveries.push(notice(NoticeCode::UserLeft, left));
@@ -133,16 +117,9 @@ impl Hub {
                 message.reference,
             )];
         }
-        let to = Address::Group {
-            name: group.clone(),
-            except: None,
-        };
-        let frame = ServerFrame::Message {
-            content: message.content,
-            user,
-            from: from.clone(),
-            group,
-        };
+        let to = Address::Group { name: group.clone(), except: None };
+        let frame =
+            ServerFrame::Message { content: message.content, user, from: from.clone(), group };
         let mut deliveries = vec![Delivery::new(to, &frame)];
         deliveries.extend(done(from, message.reference));
         deliveries
@@ -159,11 +136,7 @@ impl Hub {
             let text = format!("User \"{to}\" is not connected.");
             return unreachable_peer(from, ErrorCode::UserOffline, text, message.reference);
         }
-        let frame = ServerFrame::Private {
-            content: message.content,
-            user,
-            from: from.clone(),
-        };
+        let frame = ServerFrame::Private { content: message.content, user, from: from.clone() };
         vec![Delivery::new(Address::User(to), &frame).with_receipt(from, message.reference)]
     }
 
@@ -179,11 +152,7 @@ impl Hub {
             let text = format!("There is no connection \"{to}\" (any more).");
             return unreachable_peer(from, ErrorCode::UnknownConnection, text, reference);
         }
-        let frame = ServerFrame::Rtc {
-            content,
-            user,
-            from: from.clone(),
-        };
+        let frame = ServerFrame::Rtc { content, user, from: from.clone() };
         vec![Delivery::new(Address::Connection(to), &frame).with_receipt(from, reference)]
     }
 }
@@ -207,7 +176,5 @@ fn unreachable_peer(
 /// The beginning of a text that a client chose, for an error that goes back to it.
 fn shown(text: &str) -> &str {
     const SHOWN: usize = 64;
-    text.char_indices()
-        .nth(SHOWN)
-        .map_or(text, |(end, _)| &text[..end])
+    text.char_indices().nth(SHOWN).map_or(text, |(end, _)| &text[..end])
 }

@@ -94,10 +94,7 @@ pub enum ConnectError {
 impl Hub {
     /// A hub with nobody in it.
     pub fn new(limits: HubLimits) -> Self {
-        Self {
-            presence: Presence::default(),
-            limits,
-        }
+        Self { presence: Presence::default(), limits }
     }
 
     /// Takes a connection in. It is in no group yet.
@@ -149,9 +146,7 @@ impl Hub {
             }
             Address::User(user) => Box::new(self.presence.connections_of(user)),
             Address::Group { name, except } => Box::new(
-                self.presence
-                    .members(name)
-                    .filter(move |cid| Some(*cid) != except.as_ref()),
+                self.presence.members(name).filter(move |cid| Some(*cid) != except.as_ref()),
             ),
         }
     }

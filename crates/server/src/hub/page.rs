@@ -69,11 +69,7 @@ impl<K: DeserializeOwned> Window<K> {
             Some(key) if key.as_str() == r#""end""# => After::End,
             Some(key) => After::Key(key.parse().map_err(|_| QueryError::StartKey)?),
         };
-        Ok(Self {
-            limit: limit as usize,
-            ascending: request.ascending.unwrap_or(true),
-            after,
-        })
+        Ok(Self { limit: limit as usize, ascending: request.ascending.unwrap_or(true), after })
     }
 }
 
@@ -90,11 +86,7 @@ impl<K: Serialize> Window<K> {
             Some(last) => Json::from_serialize(&key(last)).map_or(StartKey::End, StartKey::Next),
             None => StartKey::End,
         };
-        Page {
-            end_of_list: start_key == StartKey::End,
-            start_key,
-            list,
-        }
+        Page { end_of_list: start_key == StartKey::End, start_key, list }
     }
 }
 
@@ -103,9 +95,5 @@ pub(super) fn ordered<'a, E: 'a>(
     entries: impl DoubleEndedIterator<Item = E> + 'a,
     ascending: bool,
 ) -> Box<dyn Iterator<Item = E> + 'a> {
-    if ascending {
-        Box::new(entries)
-    } else {
-        Box::new(entries.rev())
-    }
+    if ascending { Box::new(entries) } else { Box::new(entries.rev()) }
 }

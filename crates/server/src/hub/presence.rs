@@ -30,12 +30,8 @@ pub(super) struct Member {
 
 impl Presence {
     pub(super) fn insert(&mut self, cid: ConnectionId, user: UserId) {
-        self.users
-            .entry(user.clone())
-            .or_default()
-            .insert(cid.clone());
-        self.connections
-            .insert(cid, Connection { user, group: None });
+        self.users.entry(user.clone()).or_default().insert(cid.clone());
+        self.connections.insert(cid, Connection { user, group: None });
     }
 
     /// Forgets a connection; returns it as it was, with its group.
@@ -48,10 +44,7 @@ impl Presence {
                 self.users.remove(&connection.user);
             }
         }
-        Some(Connection {
-            group,
-            ..connection
-        })
+        Some(Connection { group, ..connection })
     }
 
     /// Puts a connection, which is in no group, into one.
@@ -61,10 +54,7 @@ impl Presence {
         };
         debug_assert!(connection.group.is_none(), "one group at a time");
         connection.group = Some(group.clone());
-        let member = Member {
-            user: connection.user.clone(),
-            cid: cid.clone(),
-        };
+        let member = Member { user: connection.user.clone(), cid: cid.clone() };
         let members = self.groups.entry(group.clone()).or_default();
         let before = members.len() as u64;
         members.insert(member);
@@ -75,10 +65,7 @@ impl Presence {
     pub(super) fn leave(&mut self, cid: &ConnectionId) -> Option<GroupName> {
         let connection = self.connections.get_mut(cid)?;
         let group = connection.group.take()?;
-        let member = Member {
-            user: connection.user.clone(),
-            cid: cid.clone(),
-        };
+        let member = Member { user: connection.user.clone(), cid: cid.clone() };
         if let Some(members) = self.groups.get_mut(&group) {
             let before = members.len() as u64;
             members.remove(&member);

@@ -25,10 +25,7 @@ pub(super) fn users(
     let window = Window::<UserKey>::read(&query.page)?;
     let after = match &window.after {
         After::Start => None,
-        After::Key(key) => Some(Member {
-            user: key.user.clone(),
-            cid: key.cid.clone(),
-        }),
+        After::Key(key) => Some(Member { user: key.user.clone(), cid: key.cid.clone() }),
         After::End => return Ok(empty()),
     };
     let follows = |member: &Member| match &after {
@@ -36,14 +33,8 @@ pub(super) fn users(
         Some(after) if window.ascending => member > after,
         Some(after) => member < after,
     };
-    let key = |entry: &UserEntry| UserKey {
-        user: entry.user.clone(),
-        cid: entry.cid.clone(),
-    };
-    let entry = |member: Member| UserEntry {
-        user: member.user,
-        cid: member.cid,
-    };
+    let key = |entry: &UserEntry| UserKey { user: entry.user.clone(), cid: entry.cid.clone() };
+    let entry = |member: Member| UserEntry { user: member.user, cid: member.cid };
     if let Some(user) = &query.user {
         // One user has few connections; the group may have many.
         let in_group = |cid: &_| {
@@ -53,10 +44,7 @@ pub(super) fn users(
         let members: Vec<_> = presence
             .connections_of(user)
             .filter(|cid| in_group(*cid))
-            .map(|cid| Member {
-                user: user.clone(),
-                cid: cid.clone(),
-            })
+            .map(|cid| Member { user: user.clone(), cid: cid.clone() })
             .filter(follows)
             .collect();
         let members = ordered(members.into_iter(), window.ascending);
@@ -97,12 +85,9 @@ fn by_name(
         After::End => return Ok(empty()),
     };
     let spans = name_spans(matcher);
-    let spans = spans.iter().map(|(low, high)| {
-        (
-            low.as_ref().map(String::as_str),
-            high.as_ref().map(String::as_str),
-        )
-    });
+    let spans = spans
+        .iter()
+        .map(|(low, high)| (low.as_ref().map(String::as_str), high.as_ref().map(String::as_str)));
     let groups = ordered(spans, window.ascending)
         .filter_map(|span| cut(span, after, window.ascending))
         .flat_map(|span| ordered(presence.by_name().range::<str, _>(span), window.ascending));
@@ -110,9 +95,7 @@ fn by_name(
         group: group.clone(),
         connections: members.len() as u64,
     });
-    Ok(window.page(entries, |entry| NameKey {
-        group: entry.group.clone(),
-    }))
+    Ok(window.page(entries, |entry| NameKey { group: entry.group.clone() }))
 }
 
 fn by_size(
@@ -128,14 +111,9 @@ fn by_size(
     };
     let entries = ordered(size_spans(matcher).into_iter(), window.ascending)
         .flat_map(|(low, high)| sized(presence, low, high, after.as_ref(), window.ascending))
-        .map(|(users, group)| GroupEntry {
-            group: group.clone(),
-            connections: *users,
-        });
-    Ok(window.page(entries, |entry| SizeKey {
-        users: entry.connections,
-        group: entry.group.clone(),
-    }))
+        .map(|(users, group)| GroupEntry { group: group.clone(), connections: *users });
+    Ok(window
+        .page(entries, |entry| SizeKey { users: entry.connections, group: entry.group.clone() }))
 }
 
 /// The groups whose size is in a span, both ends included, from where the page before ended.
@@ -211,9 +189,7 @@ fn size_spans(matcher: &Matcher<f64>) -> Vec<(u64, u64)> {
         Matcher::Compare(Condition::Lte, v) => at_most(v).into_iter().collect(),
         Matcher::Range(a, b) => {
             let high = at_most(a.max(b));
-            high.map(|(_, high)| (a.min(b).ceil() as u64, high))
-                .into_iter()
-                .collect()
+            high.map(|(_, high)| (a.min(b).ceil() as u64, high)).into_iter().collect()
         }
     }
 }
@@ -262,9 +238,5 @@ fn smallest_name() -> GroupName {
 }
 
 fn empty<E>() -> Page<E> {
-    Page {
-        list: Vec::new(),
-        start_key: skapi_rtc_protocol::http::StartKey::End,
-        end_of_list: true,
-    }
+    Page { list: Vec::new(), start_key: skapi_rtc_protocol::http::StartKey::End, end_of_list: true }
 }

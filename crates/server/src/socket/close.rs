@@ -46,10 +46,7 @@ impl CloseReason {
     }
 
     pub(super) fn frame(self) -> CloseFrame {
-        CloseFrame {
-            code: self.code(),
-            reason: self.text().into(),
-        }
+        CloseFrame { code: self.code(), reason: self.text().into() }
     }
 
     /// Whether what is still queued is given up. Who does not read would not read that either.

@@ -94,15 +94,9 @@ impl Seat {
         ready.limits = limits;
         ready.server = concat!("skapi-rtc/", env!("CARGO_PKG_VERSION")).to_owned();
         let greeting = ServerFrame::Ready(ready);
-        shared
-            .router
-            .connect(&cid, user, outbox.clone(), &greeting)?;
+        shared.router.connect(&cid, user, outbox.clone(), &greeting)?;
         shared.metrics.connections_total.add(1);
-        Ok(Self {
-            cid,
-            outbox,
-            shared,
-        })
+        Ok(Self { cid, outbox, shared })
     }
 }
 
@@ -115,18 +109,14 @@ impl Drop for Seat {
 fn refusal(refused: Refused) -> ApiError {
     const RETRY_AFTER_SECS: u64 = 5;
     match refused {
-        Refused::Limit(error @ ConnectError::TooManyOfUser { .. }) => ApiError::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "TOO_MANY_CONNECTIONS",
-            error.to_string(),
-        )
-        .retry_after(RETRY_AFTER_SECS),
-        Refused::Limit(error) => ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "SERVICE_FULL",
-            error.to_string(),
-        )
-        .retry_after(RETRY_AFTER_SECS),
+        Refused::Limit(error @ ConnectError::TooManyOfUser { .. }) => {
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_CONNECTIONS", error.to_string())
+                .retry_after(RETRY_AFTER_SECS)
+        }
+        Refused::Limit(error) => {
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "SERVICE_FULL", error.to_string())
+                .retry_after(RETRY_AFTER_SECS)
+        }
         Refused::Stopping => ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "GOING_AWAY",

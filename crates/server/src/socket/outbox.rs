@@ -52,11 +52,7 @@ pub(crate) enum Next {
 
 impl Outbox {
     pub(crate) fn new(limits: OutboxLimits) -> Self {
-        Self {
-            limits,
-            state: Mutex::default(),
-            changed: Notify::new(),
-        }
+        Self { limits, state: Mutex::default(), changed: Notify::new() }
     }
 
     /// Queues a frame. Never waits: a full outbox is closed, so that nobody else waits for its client.
@@ -143,10 +139,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: OutboxLimits = OutboxLimits {
-        frames: 3,
-        bytes: 100,
-    };
+    const LIMITS: OutboxLimits = OutboxLimits { frames: 3, bytes: 100 };
 
     fn frame(len: usize) -> Bytes {
         vec![b'x'; len].into()

@@ -1,8 +1,5 @@
 //! A server and its clients, for tests over real sockets.
-#![allow(
-    dead_code,
-    reason = "each test is a program of its own and uses a part of this"
-)]
+#![allow(dead_code, reason = "each test is a program of its own and uses a part of this")]
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -176,12 +173,8 @@ impl Client {
     pub(crate) async fn expect_nothing(&mut self) {
         let reference = self.reference();
         let to = cid("nobody");
-        let frame = ClientFrame::Rtc {
-            to,
-            content: Json::null(),
-            token: None,
-            reference: Some(reference),
-        };
+        let frame =
+            ClientFrame::Rtc { to, content: Json::null(), token: None, reference: Some(reference) };
         self.send(&frame).await;
         match self.next("the answer to a frame to nobody").await {
             ServerFrame::Error {
@@ -204,11 +197,7 @@ impl Client {
 
     pub(crate) async fn expect_error(&mut self, code: ErrorCode) -> (String, Option<u32>) {
         match self.next(code.as_str()).await {
-            ServerFrame::Error {
-                text,
-                code: Some(got),
-                reference,
-            } => {
+            ServerFrame::Error { text, code: Some(got), reference } => {
                 assert_eq!(got, code, "{text}");
                 (text, reference)
             }
@@ -245,12 +234,7 @@ pub(crate) fn private(user: &str, content: &str) -> ClientFrame {
 }
 
 pub(crate) fn rtc(to: ConnectionId, content: &str, reference: Option<u32>) -> ClientFrame {
-    ClientFrame::Rtc {
-        to,
-        content: Json::from(content),
-        token: None,
-        reference,
-    }
+    ClientFrame::Rtc { to, content: Json::from(content), token: None, reference }
 }
 
 /// Connects in vain: the status and the code of the answer.
@@ -262,10 +246,7 @@ pub(crate) async fn refusal(url: &str) -> (u16, String) {
             assert!(!body.message.is_empty());
             let retry = response.headers().contains_key("retry-after");
             let status = response.status().as_u16();
-            assert_eq!(
-                retry,
-                ["SERVICE_FULL", "TOO_MANY_CONNECTIONS"].contains(&&*body.code)
-            );
+            assert_eq!(retry, ["SERVICE_FULL", "TOO_MANY_CONNECTIONS"].contains(&&*body.code));
             (status, body.code)
         }
         other => panic!("expected a refusal, got {other:?}"),
@@ -316,13 +297,6 @@ pub(crate) async fn http(
     };
     let answer = within("an answer over HTTP", exchange).await;
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-    let status = head
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok());
-    Answer {
-        status: status.expect("a status"),
-        head: head.to_owned(),
-        body: body.to_owned(),
-    }
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    Answer { status: status.expect("a status"), head: head.to_owned(), body: body.to_owned() }
 }

@@ -137,9 +137,7 @@ impl Call {
         options: &PlaceOptions,
         ctx: &mut Ctx<'_>,
     ) -> Self {
-        let patience = options
-            .no_answer_timeout
-            .unwrap_or(ctx.config.no_answer_timeout);
+        let patience = options.no_answer_timeout.unwrap_or(ctx.config.no_answer_timeout);
         let mut call = Self::new(id, Some(key), peer, Role::Caller, Phase::Preparing);
         call.deadline = Some(ctx.now + patience);
         call.open_engine(ctx);
@@ -155,24 +153,15 @@ impl Call {
         user: UserId,
         ctx: &mut Ctx<'_>,
     ) -> Self {
-        let mut call = Self::new(
-            id,
-            content.call,
-            from.clone(),
-            Role::Callee,
-            Phase::Ringing { offer },
-        );
+        let mut call =
+            Self::new(id, content.call, from.clone(), Role::Callee, Phase::Ringing { offer });
         call.user = Some(user.clone());
         call.deadline = Some(ctx.now + ctx.config.no_answer_timeout + CALLEE_PATIENCE);
         call.peer_knows = content.capabilities.clone();
         if call.peer_can(&Capability::Ringing) {
             call.send(RtcSignal::Ringing, ctx);
         }
-        ctx.out.event(Event::Incoming {
-            call: id,
-            from,
-            user,
-        });
+        ctx.out.event(Event::Incoming { call: id, from, user });
         call
     }
 
@@ -273,9 +262,7 @@ impl Call {
     }
 
     pub(super) fn peer_can(&self, capability: &Capability) -> bool {
-        self.peer_knows
-            .as_ref()
-            .is_some_and(|known| known.contains(capability))
+        self.peer_knows.as_ref().is_some_and(|known| known.contains(capability))
     }
 
     pub(super) fn on_timeout(&mut self, ctx: &mut Ctx<'_>) -> Flow {
@@ -291,18 +278,11 @@ impl Call {
             Phase::Preparing | Phase::Dialing { .. } | Phase::Ringing { .. } => EndReason::NoAnswer,
             Phase::Established => return self.on_grace_over(),
         };
-        Flow::Break(CallEnd {
-            reason,
-            by: Side::Local,
-        })
+        Flow::Break(CallEnd { reason, by: Side::Local })
     }
 
     pub(super) fn accepted(&mut self, ctx: &mut Ctx<'_>) {
-        if let Phase::Dialing {
-            accepted: accepted @ false,
-            ..
-        } = &mut self.phase
-        {
+        if let Phase::Dialing { accepted: accepted @ false, .. } = &mut self.phase {
             *accepted = true;
             self.deadline = Some(ctx.now + ctx.config.connect_timeout);
             ctx.out.call_event(self.id, CallEvent::Accepted);
@@ -316,11 +296,7 @@ impl Call {
 
     /// Sends something that the peer must get now: the service says so if it cannot.
     pub(super) fn send_to_reach(&self, signal: RtcSignal, ctx: &mut Ctx<'_>) {
-        let reference = if ctx.answers {
-            ctx.open_request(Purpose::Reach(self.id))
-        } else {
-            None
-        };
+        let reference = if ctx.answers { ctx.open_request(Purpose::Reach(self.id)) } else { None };
         let frame = self.frame(self.content(signal), reference);
         ctx.out.send_or_keep(frame);
     }
@@ -349,11 +325,8 @@ impl Call {
 
     fn open_engine(&mut self, ctx: &mut Ctx<'_>) {
         let generation = self.engine.next_generation();
-        let action = RtcAction::Open {
-            generation,
-            role: self.role,
-            ice_servers: ctx.ice_servers(),
-        };
+        let action =
+            RtcAction::Open { generation, role: self.role, ice_servers: ctx.ice_servers() };
         let op = self.engine.ask(action, ctx.out);
         self.engine.opening = Some(op);
     }

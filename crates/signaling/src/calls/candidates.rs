@@ -143,10 +143,7 @@ mod tests {
         for _ in 0..10 * MAX_HELD {
             remote.offer(candidate("x", None));
         }
-        assert_eq!(
-            remote.release(&SessionDescription::answer("")).len(),
-            MAX_HELD
-        );
+        assert_eq!(remote.release(&SessionDescription::answer("")).len(), MAX_HELD);
     }
 
     #[test]

@@ -44,11 +44,7 @@ impl Call {
     }
 
     fn on_ringing(&mut self, ctx: &mut Ctx<'_>) {
-        if let Phase::Dialing {
-            ringing: ringing @ false,
-            ..
-        } = &mut self.phase
-        {
+        if let Phase::Dialing { ringing: ringing @ false, .. } = &mut self.phase {
             *ringing = true;
             ctx.out.call_event(self.id, CallEvent::Ringing);
         }
@@ -59,10 +55,9 @@ impl Call {
             // It knows nothing of this call yet, so it means an earlier one.
             Phase::Preparing => Flow::Continue(()),
             // A peer that names the call also says why, unless somebody just hung up.
-            _ if key.is_some() && reason.is_none() => Flow::Break(CallEnd {
-                reason: EndReason::HungUp,
-                by: Side::Remote,
-            }),
+            _ if key.is_some() && reason.is_none() => {
+                Flow::Break(CallEnd { reason: EndReason::HungUp, by: Side::Remote })
+            }
             _ => Flow::Break(self.end_by_peer(reason)),
         }
     }

@@ -12,34 +12,22 @@ impl Call {
     /// What the user's wish to end the call means in its phase.
     pub(super) fn end_by_user(&self) -> CallEnd {
         let reason = match self.phase {
-            Phase::Preparing
-            | Phase::Dialing {
-                accepted: false, ..
-            } => EndReason::Cancelled,
+            Phase::Preparing | Phase::Dialing { accepted: false, .. } => EndReason::Cancelled,
             Phase::Ringing { .. } => EndReason::Declined,
             _ => EndReason::HungUp,
         };
-        CallEnd {
-            reason,
-            by: Side::Local,
-        }
+        CallEnd { reason, by: Side::Local }
     }
 
     /// What the peer's hang-up means. Our own peers give every reason but the plain one; what Skapi's
     /// client means has to be read from the phase.
     pub(super) fn end_by_peer(&self, said: Option<HangupReason>) -> CallEnd {
         let unsaid = match self.phase {
-            Phase::Preparing
-            | Phase::Dialing {
-                accepted: false, ..
-            } => EndReason::Declined,
+            Phase::Preparing | Phase::Dialing { accepted: false, .. } => EndReason::Declined,
             Phase::Ringing { .. } => EndReason::Cancelled,
             _ => EndReason::HungUp,
         };
-        CallEnd {
-            reason: EndReason::from_wire(said, unsaid),
-            by: Side::Remote,
-        }
+        CallEnd { reason: EndReason::from_wire(said, unsaid), by: Side::Remote }
     }
 
     /// Ends the call: tells the peer if it is ours to tell, the engine, and the application.
@@ -53,14 +41,8 @@ impl Call {
 
     /// Whether the peer answers our hang-up with its own: Skapi's client does, unless it only rang.
     pub(super) fn hangup_is_echoed(&self) -> bool {
-        let only_rang = matches!(
-            self.phase,
-            Phase::Preparing
-                | Phase::Dialing {
-                    accepted: false,
-                    ..
-                }
-        );
+        let only_rang =
+            matches!(self.phase, Phase::Preparing | Phase::Dialing { accepted: false, .. });
         self.peer_knows.is_none() && !only_rang
     }
 

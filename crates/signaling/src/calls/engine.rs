@@ -65,15 +65,8 @@ impl Engine {
 
     pub(super) fn ask(&mut self, action: RtcAction, out: &mut Outbox) -> OpId {
         self.next_op += 1;
-        let op = OpId {
-            call: self.call,
-            number: self.next_op,
-        };
-        out.push(Output::Rtc {
-            op,
-            call: self.call,
-            action,
-        });
+        let op = OpId { call: self.call, number: self.next_op };
+        out.push(Output::Rtc { op, call: self.call, action });
         op
     }
 }
@@ -178,8 +171,5 @@ impl Call {
 }
 
 pub(super) fn engine_failed(what: String) -> Flow {
-    Flow::Break(CallEnd {
-        reason: EndReason::EngineFailed(what),
-        by: Side::Local,
-    })
+    Flow::Break(CallEnd { reason: EndReason::EngineFailed(what), by: Side::Local })
 }

@@ -62,11 +62,7 @@ impl Calls {
         from: &ConnectionId,
         ctx: &Ctx<'_>,
     ) -> bool {
-        let Some(call) = self
-            .calls
-            .get(&id)
-            .filter(|call| call.peer_has_heard_of_it())
-        else {
+        let Some(call) = self.calls.get(&id).filter(|call| call.peer_has_heard_of_it()) else {
             return false;
         };
         match (call.key, content.call) {
@@ -105,11 +101,6 @@ impl Calls {
 fn send_hangup(call: Option<CallKey>, reason: HangupReason, to: ConnectionId, ctx: &mut Ctx<'_>) {
     let mut content = RtcContent::new(RtcSignal::HungUp(ctx.own_user())).reason(reason);
     content.call = call;
-    let frame = ClientFrame::Rtc {
-        to,
-        content: content.encode(),
-        token: None,
-        reference: None,
-    };
+    let frame = ClientFrame::Rtc { to, content: content.encode(), token: None, reference: None };
     ctx.out.send_or_keep(frame);
 }

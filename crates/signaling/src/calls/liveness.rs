@@ -48,10 +48,7 @@ impl Call {
                     Some(ErrorCode::UnknownConnection) => EndReason::Unreachable,
                     _ => EndReason::ServiceRefused(text),
                 };
-                Flow::Break(CallEnd {
-                    reason,
-                    by: Side::Remote,
-                })
+                Flow::Break(CallEnd { reason, by: Side::Remote })
             }
             _ => Flow::Continue(()),
         }
@@ -103,8 +100,5 @@ impl Call {
 }
 
 fn peer_gone() -> Flow {
-    Flow::Break(CallEnd {
-        reason: EndReason::PeerGone,
-        by: Side::Remote,
-    })
+    Flow::Break(CallEnd { reason: EndReason::PeerGone, by: Side::Remote })
 }

@@ -72,25 +72,16 @@ impl Ctx<'_> {
     /// Who we are, for a peer to read. Never empty: Skapi's client takes a `pickup` or `hungup` with an
     /// empty text for one that is not there.
     fn own_user(&self) -> String {
-        self.own.map_or_else(
-            || "unknown".to_owned(),
-            |ready| ready.user_id.as_str().to_owned(),
-        )
+        self.own.map_or_else(|| "unknown".to_owned(), |ready| ready.user_id.as_str().to_owned())
     }
 
     fn ice_servers(&self) -> Vec<IceServer> {
         let of_service = self.own.map_or(&[][..], |ready| &ready.ice_servers);
-        self.config
-            .ice_servers
-            .iter()
-            .chain(of_service)
-            .cloned()
-            .collect()
+        self.config.ice_servers.iter().chain(of_service).cloned().collect()
     }
 
     fn open_request(&mut self, purpose: Purpose) -> Option<RequestRef> {
-        self.requests
-            .open(purpose, self.now, self.config.request_timeout)
+        self.requests.open(purpose, self.now, self.config.request_timeout)
     }
 }
 
@@ -195,9 +186,7 @@ impl Calls {
         event: RtcEvent,
         ctx: &mut Ctx<'_>,
     ) {
-        self.step(id, ctx, |call, ctx| {
-            call.on_rtc_event(generation, event, ctx)
-        });
+        self.step(id, ctx, |call, ctx| call.on_rtc_event(generation, event, ctx));
     }
 
     pub(crate) fn on_peer_disconnected(&mut self, peer: &ConnectionId, ctx: &mut Ctx<'_>) {
@@ -241,11 +230,7 @@ impl Calls {
 
     /// The session closes: every call ends.
     pub(crate) fn close(&mut self, ctx: &mut Ctx<'_>) {
-        let all: Vec<_> = self
-            .calls
-            .values()
-            .map(|call| (call.id, call.end_by_user()))
-            .collect();
+        let all: Vec<_> = self.calls.values().map(|call| (call.id, call.end_by_user())).collect();
         for (id, end) in all {
             self.finish(id, end, ctx);
         }
@@ -254,10 +239,12 @@ impl Calls {
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let calls = self.calls.values().filter_map(|call| call.deadline).min();
-        [calls, self.echoes.next_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [calls, self.echoes.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// Whether a call goes on that does not need the service.
+    pub(crate) fn any_is_up(&self) -> bool {
+        self.calls.values().any(Call::is_up)
     }
 
     pub(crate) fn info(&self, id: CallId) -> Option<CallInfo> {
@@ -270,10 +257,7 @@ impl Calls {
 
     /// Calls, and entries of the tables that lead to them.
     pub(crate) fn len(&self) -> (usize, usize) {
-        (
-            self.calls.len(),
-            self.by_peer.len() + self.by_key.len() + self.echoes.len(),
-        )
+        (self.calls.len(), self.by_peer.len() + self.by_key.len() + self.echoes.len())
     }
 
     /// The call a content belongs to. A key counts from wherever the same user sends it, because a
@@ -333,21 +317,9 @@ impl Calls {
         reason: EndReason,
         ctx: &mut Ctx<'_>,
     ) {
-        let ids: Vec<_> = self
-            .calls
-            .values()
-            .filter(|call| which(call))
-            .map(|c| c.id)
-            .collect();
+        let ids: Vec<_> = self.calls.values().filter(|call| which(call)).map(|c| c.id).collect();
         for id in ids {
-            self.finish(
-                id,
-                CallEnd {
-                    reason: reason.clone(),
-                    by: Side::Local,
-                },
-                ctx,
-            );
+            self.finish(id, CallEnd { reason: reason.clone(), by: Side::Local }, ctx);
         }
     }
 

@@ -46,18 +46,14 @@ enum State {
 impl Call {
     pub(super) fn make_offer(&mut self, ctx: &mut Ctx<'_>) {
         self.negotiation.needed = false;
-        let op = self
-            .engine
-            .ask(RtcAction::MakeOffer { ice_restart: false }, ctx.out);
+        let op = self.engine.ask(RtcAction::MakeOffer { ice_restart: false }, ctx.out);
         self.negotiation.state = State::Offering(op);
     }
 
     /// Accepts an offer, whatever was before.
     pub(super) fn accept_offer(&mut self, offer: SessionDescription, ctx: &mut Ctx<'_>) {
         self.remote.suspend();
-        let op = self
-            .engine
-            .ask(RtcAction::AcceptOffer(offer.clone()), ctx.out);
+        let op = self.engine.ask(RtcAction::AcceptOffer(offer.clone()), ctx.out);
         self.negotiation.state = State::Answering(op, offer);
     }
 
@@ -66,9 +62,7 @@ impl Call {
             return; // stale: the offer it answers was taken back or never made
         }
         self.remote.suspend();
-        let op = self
-            .engine
-            .ask(RtcAction::AcceptAnswer(answer.clone()), ctx.out);
+        let op = self.engine.ask(RtcAction::AcceptAnswer(answer.clone()), ctx.out);
         self.negotiation.state = State::Applying(op, answer);
         if self.is_calling() {
             self.accepted(ctx);
@@ -140,10 +134,7 @@ impl Call {
             Ok(RtcOutcome::Description(offer)) => {
                 self.negotiation.state = State::Offered;
                 if matches!(self.phase, Phase::Preparing) {
-                    self.phase = Phase::Dialing {
-                        ringing: false,
-                        accepted: false,
-                    };
+                    self.phase = Phase::Dialing { ringing: false, accepted: false };
                     self.send_to_reach(RtcSignal::Offer(offer), ctx);
                 } else {
                     self.send(RtcSignal::Offer(offer), ctx);

@@ -101,14 +101,8 @@ impl Session {
             Input::RtcDone { op, result } => {
                 self.with_calls(now, |calls, ctx| calls.on_rtc_done(op, result, ctx));
             }
-            Input::RtcEvent {
-                call,
-                generation,
-                event,
-            } => {
-                self.with_calls(now, |calls, ctx| {
-                    calls.on_rtc_event(call, generation, event, ctx)
-                });
+            Input::RtcEvent { call, generation, event } => {
+                self.with_calls(now, |calls, ctx| calls.on_rtc_event(call, generation, event, ctx));
             }
             Input::Timeout => self.on_timeout(now),
         }
@@ -121,14 +115,10 @@ impl Session {
 
     /// When to hand in [`Input::Timeout`], unless something else happens before.
     pub fn next_deadline(&self) -> Option<Instant> {
-        [
-            self.link.next_deadline(),
-            self.requests.next_deadline(),
-            self.calls.next_deadline(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        [self.link.next_deadline(), self.requests.next_deadline(), self.calls.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Joins a group, leaving the one before; `None` leaves. The wish outlives the link: after a
@@ -157,15 +147,8 @@ impl Session {
         content: Json,
     ) -> Result<RequestId, CommandError> {
         self.check_connected()?;
-        let group = self
-            .group
-            .current()
-            .cloned()
-            .ok_or(CommandError::NotInGroup)?;
-        self.post(now, content, |message| ClientFrame::Broadcast {
-            group,
-            message,
-        })
+        let group = self.group.current().cloned().ok_or(CommandError::NotInGroup)?;
+        self.post(now, content, |message| ClientFrame::Broadcast { group, message })
     }
 
     /// Posts to every connection of a user. Answered by [`Event::Request`].
@@ -179,10 +162,7 @@ impl Session {
         content: Json,
     ) -> Result<RequestId, CommandError> {
         self.check_connected()?;
-        self.post(now, content, |message| ClientFrame::SendMessage {
-            user,
-            message,
-        })
+        self.post(now, content, |message| ClientFrame::SendMessage { user, message })
     }
 
     /// Calls a connection. What becomes of it comes as [`Event::Call`].
@@ -264,12 +244,7 @@ impl Session {
     pub fn usage(&self) -> Usage {
         let (calls, index) = self.calls.len();
         let requests = self.requests.len() + usize::from(self.group.is_waiting());
-        Usage {
-            calls,
-            index,
-            requests,
-            backlog: self.out.backlog_len(),
-        }
+        Usage { calls, index, requests, backlog: self.out.backlog_len() }
     }
 
     fn post(
@@ -283,8 +258,7 @@ impl Session {
         }
         let request = self.requests.new_id();
         let reference = if self.own.is_some() {
-            self.requests
-                .open(Purpose::Post(request), now, self.config.request_timeout)
+            self.requests.open(Purpose::Post(request), now, self.config.request_timeout)
         } else {
             None
         };
@@ -298,42 +272,25 @@ impl Session {
         self.out.send(frame);
         if reference.is_none() {
             // The service does not answer: sent is all that can be known.
-            self.out.event(Event::Request {
-                request,
-                result: Ok(()),
-            });
+            self.out.event(Event::Request { request, result: Ok(()) });
         }
         Ok(request)
     }
 
     fn check_size(&self, frame: &ClientFrame) -> Result<(), CommandError> {
-        let max = self
-            .own
-            .as_ref()
-            .map_or(DEFAULT_MAX_FRAME_BYTES, |own| own.limits.max_frame_bytes);
+        let max =
+            self.own.as_ref().map_or(DEFAULT_MAX_FRAME_BYTES, |own| own.limits.max_frame_bytes);
         let len = encode_client(frame).len();
-        if len > max {
-            Err(CommandError::TooLarge { len, max })
-        } else {
-            Ok(())
-        }
+        if len > max { Err(CommandError::TooLarge { len, max }) } else { Ok(()) }
     }
 
     fn check_open(&self) -> Result<(), CommandError> {
-        if self.link.is_closed() {
-            Err(CommandError::Closed)
-        } else {
-            Ok(())
-        }
+        if self.link.is_closed() { Err(CommandError::Closed) } else { Ok(()) }
     }
 
     fn check_connected(&self) -> Result<(), CommandError> {
         self.check_open()?;
-        if self.link.is_up() {
-            Ok(())
-        } else {
-            Err(CommandError::NotConnected)
-        }
+        if self.link.is_up() { Ok(()) } else { Err(CommandError::NotConnected) }
     }
 
     fn with_calls<T>(&mut self, now: Instant, f: impl FnOnce(&mut Calls, &mut Ctx<'_>) -> T) -> T {
@@ -350,11 +307,7 @@ impl Session {
     }
 
     fn with_group(&mut self, now: Instant, f: impl FnOnce(&mut Group, JoinCtx<'_>)) {
-        let answers = if self.own.is_some() {
-            Answers::Yes
-        } else {
-            Answers::No
-        };
+        let answers = if self.own.is_some() { Answers::Yes } else { Answers::No };
         let ctx = JoinCtx {
             now,
             config: &self.config,

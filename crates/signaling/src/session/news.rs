@@ -24,40 +24,14 @@ impl Session {
             self.on_greeted(now);
         }
         match frame {
-            ServerFrame::Message {
-                content,
-                user,
-                from,
-                group,
-            } => {
-                self.out.event(Event::Message {
-                    post: Post {
-                        content,
-                        user,
-                        from,
-                    },
-                    group,
-                });
+            ServerFrame::Message { content, user, from, group } => {
+                self.out.event(Event::Message { post: Post { content, user, from }, group });
             }
-            ServerFrame::Private {
-                content,
-                user,
-                from,
-            } => {
-                self.out.event(Event::Private(Post {
-                    content,
-                    user,
-                    from,
-                }));
+            ServerFrame::Private { content, user, from } => {
+                self.out.event(Event::Private(Post { content, user, from }));
             }
-            ServerFrame::Rtc {
-                content,
-                user,
-                from,
-            } => {
-                self.with_calls(now, |calls, ctx| {
-                    calls.on_rtc_frame(&content, user, from, ctx)
-                });
+            ServerFrame::Rtc { content, user, from } => {
+                self.with_calls(now, |calls, ctx| calls.on_rtc_frame(&content, user, from, ctx));
             }
             ServerFrame::Notice(notice) => {
                 let gone =
@@ -68,18 +42,10 @@ impl Session {
                 }
             }
             ServerFrame::Done { reference } => self.on_answer(now, reference, Ok(())),
-            ServerFrame::Error {
-                text,
-                code,
-                reference: Some(reference),
-            } => {
+            ServerFrame::Error { text, code, reference: Some(reference) } => {
                 self.on_answer(now, reference, Err(RequestError::Refused { text, code }));
             }
-            ServerFrame::Error {
-                text,
-                code,
-                reference: None,
-            } => {
+            ServerFrame::Error { text, code, reference: None } => {
                 self.out.event(Event::ServiceError { text, code });
             }
             _ => {}
@@ -89,19 +55,20 @@ impl Session {
     /// The service has greeted, or has shown that it does not.
     fn on_greeted(&mut self, now: Instant) {
         let again = self.link.came_again();
-        self.out.event(Event::Connected {
-            ready: self.own.clone(),
-            again,
-        });
+        self.out.event(Event::Connected { ready: self.own.clone(), again });
         self.with_group(now, Group::on_link_up);
         self.with_calls(now, |calls, ctx| calls.on_link_up(ctx));
         self.out.flush_backlog();
     }
 
     pub(super) fn on_link_down(&mut self, now: Instant, loss: LinkLoss) {
-        let lost = self
-            .link
-            .on_down(now, loss, &self.config, &mut self.out, &mut self.rng);
+        // A refusal ends the session, but not calls that do not need the service: they go on, and so do
+        // the attempts to come back, until the last of them has ended.
+        let loss = match loss {
+            LinkLoss::Refused { reason } if self.calls.any_is_up() => LinkLoss::lost(reason),
+            loss => loss,
+        };
+        let lost = self.link.on_down(now, loss, &self.config, &mut self.out, &mut self.rng);
         match lost {
             Lost::Nothing => {}
             Lost::Refused(reason) => self.end(now, CloseReason::Refused(reason)),

@@ -100,11 +100,7 @@ fn the_callees_own_follow_answer_and_pickup() {
     let signals = desk.signals();
     assert!(matches!(
         signals[..],
-        [
-            RtcSignal::Answer(_),
-            RtcSignal::Pickup(_),
-            RtcSignal::Candidate(_)
-        ]
+        [RtcSignal::Answer(_), RtcSignal::Pickup(_), RtcSignal::Candidate(_)]
     ));
 }
 

@@ -31,16 +31,8 @@ fn in_phase(phase: CallPhase) -> (Desk, Peer, CallId) {
 fn we_hang_up() {
     use HangupReason as Word;
     for (phase, reason, word) in [
-        (
-            CallPhase::Dialing,
-            EndReason::Cancelled,
-            Some(Word::Cancelled),
-        ),
-        (
-            CallPhase::Ringing,
-            EndReason::Declined,
-            Some(Word::Declined),
-        ),
+        (CallPhase::Dialing, EndReason::Cancelled, Some(Word::Cancelled)),
+        (CallPhase::Ringing, EndReason::Declined, Some(Word::Declined)),
         (CallPhase::Answering, EndReason::HungUp, None),
         (CallPhase::Connecting, EndReason::HungUp, None),
         (CallPhase::Established, EndReason::HungUp, None),
@@ -67,12 +59,9 @@ fn we_hang_up_before_the_peer_has_heard_of_it() {
 
 #[test]
 fn the_peer_hangs_up() {
-    for phase in [
-        CallPhase::Dialing,
-        CallPhase::Answering,
-        CallPhase::Connecting,
-        CallPhase::Established,
-    ] {
+    for phase in
+        [CallPhase::Dialing, CallPhase::Answering, CallPhase::Connecting, CallPhase::Established]
+    {
         let (mut desk, bob, call) = in_phase(phase);
         desk.frame(bob.hangs_up(None));
         assert_eq!(desk.end_of(call), remote(EndReason::HungUp), "{phase:?}");
@@ -141,17 +130,10 @@ fn what_has_ended_can_not_be_ended_again() {
 
 #[test]
 fn closing_the_session_ends_its_calls_and_tells_their_peers() {
-    for phase in [
-        CallPhase::Dialing,
-        CallPhase::Ringing,
-        CallPhase::Established,
-    ] {
+    for phase in [CallPhase::Dialing, CallPhase::Ringing, CallPhase::Established] {
         let (mut desk, _, call) = in_phase(phase);
         desk.close();
-        assert!(
-            matches!(desk.signals()[..], [RtcSignal::HungUp(_)]),
-            "{phase:?}"
-        );
+        assert!(matches!(desk.signals()[..], [RtcSignal::HungUp(_)]), "{phase:?}");
         desk.end_of(call);
         assert_eq!(desk.session.next_deadline(), None);
         assert_eq!(desk.session.usage(), skapi_rtc_signaling::Usage::default());

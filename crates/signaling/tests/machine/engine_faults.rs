@@ -72,10 +72,7 @@ fn success_without_the_description_that_was_asked_for() {
     desk.engine_does_one();
     let (op, ..) = desk.take_op().unwrap();
     desk.finish(op, Ok(RtcOutcome::Done));
-    assert!(matches!(
-        desk.end_of(call).reason,
-        EndReason::EngineFailed(_)
-    ));
+    assert!(matches!(desk.end_of(call).reason, EndReason::EngineFailed(_)));
 }
 
 #[test]
@@ -121,10 +118,7 @@ fn the_result_of_another_operation_is_not_taken_for_the_offer() {
     let call = bob.talks_as_callee(&mut desk);
     desk.hears(&bob, RtcSignal::Candidate(candidate("c", None)));
     desk.reports(call, RtcEvent::NegotiationNeeded);
-    assert!(matches!(
-        desk.engine_does_one(),
-        Some(RtcAction::AddCandidate(_))
-    ));
+    assert!(matches!(desk.engine_does_one(), Some(RtcAction::AddCandidate(_))));
     assert_eq!(desk.signals(), []);
     desk.engine_works();
     assert!(matches!(desk.signals()[..], [RtcSignal::Offer(_)]));
@@ -140,8 +134,5 @@ fn the_failure_of_another_operation_is_not_taken_for_the_answers() {
     desk.hears(&bob, RtcSignal::Candidate(candidate("c", None)));
     desk.hears(&bob, bob.answer());
     assert!(matches!(desk.engine_fails(), RtcAction::AddCandidate(_)));
-    assert!(matches!(
-        desk.engine_works()[..],
-        [RtcAction::AcceptAnswer(_)]
-    ));
+    assert!(matches!(desk.engine_works()[..], [RtcAction::AcceptAnswer(_)]));
 }

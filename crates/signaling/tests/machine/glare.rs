@@ -31,10 +31,7 @@ fn the_smaller_key_is_ours_and_wins() {
     desk.hears(&bob, bob.answer());
     desk.engine_works();
     desk.reports(call, RtcEvent::Connected);
-    assert_eq!(
-        desk.call_events(),
-        [CallEvent::Accepted, CallEvent::Connected]
-    );
+    assert_eq!(desk.call_events(), [CallEvent::Accepted, CallEvent::Connected]);
 }
 
 #[test]
@@ -44,18 +41,11 @@ fn the_smaller_key_is_the_peers_and_we_answer_at_once() {
     desk.hears(&bob, bob.offer());
     // The peer may have cancelled, and ours would ring there.
     let said = desk.said();
-    assert_eq!(
-        (said[0].call, &said[0].reason),
-        (Some(own_key), &Some(HangupReason::Cancelled))
-    );
+    assert_eq!((said[0].call, &said[0].reason), (Some(own_key), &Some(HangupReason::Cancelled)));
     let asked = desk.engine_works();
     let [
         RtcAction::Close,
-        RtcAction::Open {
-            generation,
-            role: Role::Callee,
-            ..
-        },
+        RtcAction::Open { generation, role: Role::Callee, .. },
         RtcAction::AcceptOffer(_),
     ] = &asked[..]
     else {
@@ -66,10 +56,7 @@ fn the_smaller_key_is_the_peers_and_we_answer_at_once() {
     assert!(answers.iter().all(|content| content.call == bob.key));
     assert!(matches!(answers[0].signal, RtcSignal::Answer(_)));
     desk.reports(call, RtcEvent::Connected);
-    assert_eq!(
-        desk.call_events(),
-        [CallEvent::Accepted, CallEvent::Connected]
-    );
+    assert_eq!(desk.call_events(), [CallEvent::Accepted, CallEvent::Connected]);
     desk.frame(bob.hangs_up(None));
     assert_eq!(desk.end_of(call), remote(EndReason::HungUp));
     assert_eq!(desk.session.usage().index, 0);
@@ -80,23 +67,13 @@ fn what_the_first_peer_connection_still_says_is_dropped() {
     let (mut desk, bob, call, _) = both_call(0);
     let first = desk.generation(call);
     desk.hears(&bob, bob.offer());
-    for event in [
-        RtcEvent::Candidate(candidate("old", None)),
-        RtcEvent::Connected,
-        RtcEvent::Failed,
-    ] {
-        desk.input(skapi_rtc_signaling::Input::RtcEvent {
-            call,
-            generation: first,
-            event,
-        });
+    for event in
+        [RtcEvent::Candidate(candidate("old", None)), RtcEvent::Connected, RtcEvent::Failed]
+    {
+        desk.input(skapi_rtc_signaling::Input::RtcEvent { call, generation: first, event });
     }
     desk.engine_works();
-    assert!(
-        !desk
-            .signals()
-            .contains(&RtcSignal::Candidate(candidate("old", None)))
-    );
+    assert!(!desk.signals().contains(&RtcSignal::Candidate(candidate("old", None))));
     assert_eq!(desk.phase(call), Some(CallPhase::Connecting));
 }
 
@@ -109,10 +86,7 @@ fn a_call_that_has_not_left_yet_gives_way_whatever_its_key() {
     assert_eq!(desk.phase(call), Some(CallPhase::Answering));
     desk.engine_works();
     let said = desk.said();
-    assert!(
-        said.iter().all(|content| content.call == bob.key),
-        "{said:?}"
-    );
+    assert!(said.iter().all(|content| content.call == bob.key), "{said:?}");
     assert!(matches!(said[0].signal, RtcSignal::Answer(_)));
 }
 
@@ -139,10 +113,7 @@ fn against_skapis_client_the_connection_ids_decide() {
     assert_eq!(desk.phase(theirs), Some(CallPhase::Answering));
     desk.engine_works();
     let signals: Vec<RtcContent> = desk.said();
-    assert!(
-        matches!(signals[0].signal, RtcSignal::Answer(_)),
-        "no hang-up, it would end both"
-    );
+    assert!(matches!(signals[0].signal, RtcSignal::Answer(_)), "no hang-up, it would end both");
 }
 
 #[test]
@@ -161,11 +132,7 @@ fn the_candidates_of_the_first_peer_connection_are_forgotten() {
     desk.reports(call, RtcEvent::Candidate(candidate("old", None)));
     desk.hears(&bob, bob.offer());
     desk.engine_works();
-    assert!(
-        !desk
-            .signals()
-            .contains(&RtcSignal::Candidate(candidate("old", None)))
-    );
+    assert!(!desk.signals().contains(&RtcSignal::Candidate(candidate("old", None))));
 }
 
 #[test]

@@ -19,12 +19,7 @@ fn join(desk: &mut Desk, group: Option<GroupName>) -> RequestId {
 /// The one `joinRoom` that was sent.
 fn asked(desk: &mut Desk) -> (Option<GroupName>, Option<u32>) {
     let sent = desk.sent();
-    let [
-        ClientFrame::JoinRoom {
-            group, reference, ..
-        },
-    ] = &sent[..]
-    else {
+    let [ClientFrame::JoinRoom { group, reference, .. }] = &sent[..] else {
         panic!("{sent:?}");
     };
     (group.clone(), *reference)
@@ -35,10 +30,7 @@ fn answer(request: RequestId, result: Result<(), RequestError>) -> Event {
 }
 
 fn refused() -> Result<(), RequestError> {
-    Err(RequestError::Refused {
-        text: "no".to_owned(),
-        code: Some(ErrorCode::TooFast),
-    })
+    Err(RequestError::Refused { text: "no".to_owned(), code: Some(ErrorCode::TooFast) })
 }
 
 #[test]
@@ -50,10 +42,7 @@ fn join_switch_and_leave() {
         assert_eq!(asked_for, group);
         assert_eq!(desk.events(), []);
         desk.done(reference.unwrap());
-        assert_eq!(
-            desk.events(),
-            [Event::Joined(group.clone()), answer(request, Ok(()))]
-        );
+        assert_eq!(desk.events(), [Event::Joined(group.clone()), answer(request, Ok(()))]);
         assert_eq!(desk.session.group(), group.as_ref());
     }
     assert_eq!(desk.session.usage(), Usage::default());
@@ -66,10 +55,7 @@ fn the_latest_wish_counts_and_the_service_is_believed() {
     let (_, to_a) = asked(&mut desk);
     let second = join(&mut desk, name("b"));
     let (_, to_b) = asked(&mut desk);
-    assert_eq!(
-        desk.events(),
-        [answer(first, Err(RequestError::Superseded))]
-    );
+    assert_eq!(desk.events(), [answer(first, Err(RequestError::Superseded))]);
     desk.done(to_a.unwrap());
     assert_eq!(desk.events(), [Event::Joined(name("a"))]);
     desk.refuse(to_b.unwrap(), ErrorCode::TooFast);
@@ -90,10 +76,7 @@ fn an_answer_to_an_earlier_wish_for_the_same_group_is_not_taken_for_the_later() 
     desk.done(first.unwrap());
     assert_eq!(desk.events(), [Event::Joined(name("a"))]);
     desk.done(last.unwrap());
-    assert_eq!(
-        desk.events(),
-        [Event::Joined(name("a")), answer(third, Ok(()))]
-    );
+    assert_eq!(desk.events(), [Event::Joined(name("a")), answer(third, Ok(()))]);
 }
 
 #[test]
@@ -111,10 +94,7 @@ fn a_service_that_does_not_answer_a_join_in_time() {
     let mut desk = Desk::up();
     let request = join(&mut desk, name("a"));
     desk.wait(secs(10));
-    assert_eq!(
-        desk.events(),
-        [answer(request, Err(RequestError::NoAnswer))]
-    );
+    assert_eq!(desk.events(), [answer(request, Err(RequestError::NoAnswer))]);
     assert_eq!(desk.session.usage(), Usage::default());
 }
 
@@ -142,10 +122,7 @@ fn a_group_that_cannot_be_joined_again_is_told() {
     desk.events();
     let (_, reference) = asked_last(&mut desk);
     desk.refuse(reference.unwrap(), ErrorCode::TooFast);
-    let error = Event::ServiceError {
-        text: "no".to_owned(),
-        code: Some(ErrorCode::TooFast),
-    };
+    let error = Event::ServiceError { text: "no".to_owned(), code: Some(ErrorCode::TooFast) };
     assert_eq!(desk.events(), [error, Event::Joined(None)]);
     assert_eq!(desk.session.group(), None);
 }
@@ -161,10 +138,7 @@ fn a_join_without_a_link_waits_for_it() {
     let (_, reference) = asked_last(&mut desk);
     desk.events();
     desk.done(reference.unwrap());
-    assert_eq!(
-        desk.events(),
-        [Event::Joined(name("a")), answer(request, Ok(()))]
-    );
+    assert_eq!(desk.events(), [Event::Joined(name("a")), answer(request, Ok(()))]);
 }
 
 #[test]
@@ -176,10 +150,7 @@ fn a_join_whose_link_is_lost_is_asked_again() {
     let (_, reference) = asked_last(&mut desk);
     desk.events();
     desk.done(reference.unwrap());
-    assert_eq!(
-        desk.events(),
-        [Event::Joined(name("a")), answer(request, Ok(()))]
-    );
+    assert_eq!(desk.events(), [Event::Joined(name("a")), answer(request, Ok(()))]);
 }
 
 #[test]
@@ -198,10 +169,7 @@ fn a_service_that_does_not_answer_is_believed_at_once() {
     let mut desk = Desk::up_at_skapi();
     let request = join(&mut desk, name("a"));
     assert_eq!(asked(&mut desk), (name("a"), None));
-    assert_eq!(
-        desk.events(),
-        [Event::Joined(name("a")), answer(request, Ok(()))]
-    );
+    assert_eq!(desk.events(), [Event::Joined(name("a")), answer(request, Ok(()))]);
 }
 
 #[test]
@@ -218,9 +186,7 @@ fn asked_last(desk: &mut Desk) -> (Option<GroupName>, Option<u32>) {
     desk.sent()
         .into_iter()
         .find_map(|frame| match frame {
-            ClientFrame::JoinRoom {
-                group, reference, ..
-            } => Some((group, reference)),
+            ClientFrame::JoinRoom { group, reference, .. } => Some((group, reference)),
             _ => None,
         })
         .expect("a join")

@@ -40,17 +40,11 @@ pub(crate) fn candidate(name: &str, ufrag: Option<&str>) -> IceCandidate {
 }
 
 pub(crate) fn local(reason: EndReason) -> CallEnd {
-    CallEnd {
-        reason,
-        by: Side::Local,
-    }
+    CallEnd { reason, by: Side::Local }
 }
 
 pub(crate) fn remote(reason: EndReason) -> CallEnd {
-    CallEnd {
-        reason,
-        by: Side::Remote,
-    }
+    CallEnd { reason, by: Side::Remote }
 }
 
 pub(crate) struct Desk {
@@ -193,10 +187,7 @@ impl Desk {
 
     /// The signals sent to peers.
     pub(crate) fn signals(&mut self) -> Vec<RtcSignal> {
-        self.said()
-            .into_iter()
-            .map(|content| content.signal)
-            .collect()
+        self.said().into_iter().map(|content| content.signal).collect()
     }
 
     pub(crate) fn forget(&mut self) {
@@ -254,19 +245,13 @@ impl Desk {
 
     pub(crate) fn reports(&mut self, call: CallId, event: RtcEvent) {
         let generation = self.generation(call);
-        self.input(Input::RtcEvent {
-            call,
-            generation,
-            event,
-        });
+        self.input(Input::RtcEvent { call, generation, event });
     }
 
     // Calls.
 
     pub(crate) fn place(&mut self, peer: &Peer) -> CallId {
-        let placed = self
-            .session
-            .place_call(self.now, peer.cid.clone(), PlaceOptions::default());
+        let placed = self.session.place_call(self.now, peer.cid.clone(), PlaceOptions::default());
         self.collect();
         placed.unwrap()
     }
@@ -307,9 +292,7 @@ impl Desk {
         let Some(CallEvent::Ended(end)) = events.last() else {
             panic!("no end: {events:?}");
         };
-        let ends = events
-            .iter()
-            .filter(|event| matches!(event, CallEvent::Ended(_)));
+        let ends = events.iter().filter(|event| matches!(event, CallEvent::Ended(_)));
         assert_eq!(ends.count(), 1, "{events:?}");
         let last = self.engine_works().pop();
         assert!(matches!(last, None | Some(RtcAction::Close)), "{last:?}");

@@ -30,20 +30,11 @@ fn it_rings_is_accepted_and_connects() {
     desk.accept(call);
     assert_eq!(desk.phase(call), Some(CallPhase::Answering));
     let asked = desk.engine_works();
-    let [
-        RtcAction::Open {
-            role: Role::Callee, ..
-        },
-        RtcAction::AcceptOffer(_),
-    ] = &asked[..]
-    else {
+    let [RtcAction::Open { role: Role::Callee, .. }, RtcAction::AcceptOffer(_)] = &asked[..] else {
         panic!("{asked:?}");
     };
     let signals = desk.signals();
-    assert!(matches!(
-        signals[..],
-        [RtcSignal::Answer(_), RtcSignal::Pickup(_)]
-    ));
+    assert!(matches!(signals[..], [RtcSignal::Answer(_), RtcSignal::Pickup(_)]));
     assert_eq!(desk.phase(call), Some(CallPhase::Connecting));
     desk.reports(call, RtcEvent::Connected);
     assert_eq!(desk.call_events(), [CallEvent::Connected]);
@@ -51,10 +42,9 @@ fn it_rings_is_accepted_and_connects() {
 
 #[test]
 fn it_is_declined() {
-    for (reason, word) in [
-        (EndReason::Declined, HangupReason::Declined),
-        (EndReason::Busy, HangupReason::Busy),
-    ] {
+    for (reason, word) in
+        [(EndReason::Declined, HangupReason::Declined), (EndReason::Busy, HangupReason::Busy)]
+    {
         let (mut desk, bob) = (Desk::up(), Peer::ours("bob"));
         let call = bob.calls(&mut desk);
         desk.decline(call, reason.clone());
@@ -103,11 +93,7 @@ fn the_callers_patience_ends_first() {
 
 #[test]
 fn during_another_call_it_waits_if_the_application_wants_to_decide() {
-    let (mut desk, bob, eve) = (
-        Desk::up(),
-        Peer::ours("bob"),
-        with_key(Peer::ours("eve"), 2),
-    );
+    let (mut desk, bob, eve) = (Desk::up(), Peer::ours("bob"), with_key(Peer::ours("eve"), 2));
     let first = bob.talks_as_caller(&mut desk);
     let second = eve.calls(&mut desk);
     assert_eq!(desk.phase(first), Some(CallPhase::Established));
@@ -125,10 +111,7 @@ fn during_another_call_it_is_busy_if_the_application_does_not() {
     assert_eq!(desk.events(), []);
     let said = desk.said();
     assert!(matches!(said[0].signal, RtcSignal::HungUp(_)));
-    assert_eq!(
-        (said[0].reason.clone(), said[0].call),
-        (Some(HangupReason::Busy), eve.key)
-    );
+    assert_eq!((said[0].reason.clone(), said[0].call), (Some(HangupReason::Busy), eve.key));
     assert_eq!(desk.session.calls().count(), 1);
 }
 
@@ -150,10 +133,7 @@ fn whoever_calls_anew_has_ended_the_call_before() {
     let again = with_key(bob.clone(), 2);
     desk.hears(&again, again.offer());
     let events = desk.events();
-    let ended = Event::Call {
-        call: lost,
-        event: CallEvent::Ended(remote(EndReason::HungUp)),
-    };
+    let ended = Event::Call { call: lost, event: CallEvent::Ended(remote(EndReason::HungUp)) };
     assert!(matches!(&events[..], [first, Event::Incoming { .. }] if *first == ended));
     assert_eq!(desk.session.usage().calls, 1);
 }
@@ -196,12 +176,7 @@ fn the_key_of_somebody_elses_call_does_not_ring() {
 #[test]
 fn other_signals_do_not_begin_a_call() {
     let (mut desk, bob) = (Desk::up(), Peer::ours("bob"));
-    for signal in [
-        bob.answer(),
-        bob.pickup(),
-        RtcSignal::Ringing,
-        RtcSignal::None,
-    ] {
+    for signal in [bob.answer(), bob.pickup(), RtcSignal::Ringing, RtcSignal::None] {
         desk.hears(&bob, signal);
     }
     desk.frame(bob.hangs_up(None));

@@ -47,10 +47,7 @@ fn a_flood_of_offers_rings_up_to_the_limit_and_is_busy_beyond() {
         desk.hears(&caller, caller.offer());
     }
     assert_eq!(desk.session.calls().count(), 4);
-    let busy = desk
-        .said()
-        .into_iter()
-        .filter(|content| content.reason == Some(HangupReason::Busy));
+    let busy = desk.said().into_iter().filter(|content| content.reason == Some(HangupReason::Busy));
     assert_eq!(busy.count(), 96);
     desk.wait(secs(40));
     assert_eq!(desk.session.usage(), Usage::default());
@@ -65,11 +62,7 @@ fn a_flood_of_offers_without_keys_leaves_nothing_either() {
         let caller = Peer::stock(&format!("flood{number}"));
         desk.hears(&caller, caller.offer());
     }
-    assert!(
-        desk.session.usage().index < 300,
-        "{:?}",
-        desk.session.usage()
-    );
+    assert!(desk.session.usage().index < 300, "{:?}", desk.session.usage());
     desk.wait(secs(40));
     assert_eq!(desk.session.usage(), Usage::default());
 }
@@ -91,8 +84,5 @@ fn nobody_is_rung_by_oneself() {
     let mut own = Peer::ours("me");
     own.cid = cid(OWN_CID);
     desk.hears(&own, own.offer());
-    assert_eq!(
-        (desk.events(), desk.signals()),
-        (vec![], Vec::<RtcSignal>::new())
-    );
+    assert_eq!((desk.events(), desk.signals()), (vec![], Vec::<RtcSignal>::new()));
 }

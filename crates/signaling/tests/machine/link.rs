@@ -40,13 +40,7 @@ fn it_connects_once_asked_and_greets_the_application_once_greeted() {
     assert_eq!(desk.events(), []);
     desk.greet(OWN_CID);
     let events = desk.events();
-    let [
-        Event::Connected {
-            ready: Some(ready),
-            again: false,
-        },
-    ] = &events[..]
-    else {
+    let [Event::Connected { ready: Some(ready), again: false }] = &events[..] else {
         panic!("{events:?}");
     };
     assert_eq!(ready.cid, cid(OWN_CID));
@@ -61,10 +55,7 @@ fn a_service_that_does_not_greet_is_given_two_seconds() {
     desk.wait(millis(1_999));
     assert_eq!(desk.events(), []);
     desk.wait(millis(1));
-    let connected = Event::Connected {
-        ready: None,
-        again: false,
-    };
+    let connected = Event::Connected { ready: None, again: false };
     assert_eq!(desk.events(), [connected]);
 }
 
@@ -95,9 +86,7 @@ fn a_lost_link_is_tried_again_by_back_off_with_jitter_and_a_cap() {
     let mut desk = Desk::up();
     for attempt in 0..12_u32 {
         desk.link_lost();
-        let full = config
-            .reconnect_max
-            .min(config.reconnect_base * 2_u32.pow(attempt));
+        let full = config.reconnect_max.min(config.reconnect_base * 2_u32.pow(attempt));
         let wait = retry_in(&mut desk);
         assert!(wait >= full / 2 && wait <= full, "{attempt}: {wait:?}");
         assert!(connects(&desk).is_empty());
@@ -112,10 +101,7 @@ fn a_lost_link_is_tried_again_by_back_off_with_jitter_and_a_cap() {
     desk.wait(secs(30));
     desk.link_up();
     desk.greet("m-2");
-    assert!(matches!(
-        desk.events()[..],
-        [Event::Connected { again: true, .. }]
-    ));
+    assert!(matches!(desk.events()[..], [Event::Connected { again: true, .. }]));
     desk.link_lost();
     assert!(retry_in(&mut desk) <= config.reconnect_base);
 }
@@ -144,13 +130,9 @@ fn without_a_link_nothing_can_be_sent_and_old_frames_do_not_count() {
     desk.link_lost();
     desk.frame(ServerFrame::Unknown(Json::null()));
     assert_eq!(desk.events(), []);
-    let post = desk
-        .session
-        .post_to_user(desk.now, UserId::new("bob").unwrap(), Json::null());
+    let post = desk.session.post_to_user(desk.now, UserId::new("bob").unwrap(), Json::null());
     assert_eq!(post, Err(CommandError::NotConnected));
-    let call = desk
-        .session
-        .place_call(desk.now, cid("c-bob"), PlaceOptions::default());
+    let call = desk.session.place_call(desk.now, cid("c-bob"), PlaceOptions::default());
     assert_eq!(call, Err(PlaceError::NotConnected));
 }
 
@@ -176,9 +158,7 @@ fn closing_closes_the_socket_and_is_said_once() {
     assert_eq!(desk.session.usage(), Usage::default());
     assert_eq!(desk.session.next_deadline(), None);
     assert_eq!(desk.session.join(desk.now, None), Err(CommandError::Closed));
-    let call = desk
-        .session
-        .place_call(desk.now, cid("c-bob"), PlaceOptions::default());
+    let call = desk.session.place_call(desk.now, cid("c-bob"), PlaceOptions::default());
     assert_eq!(call, Err(PlaceError::Closed));
 }
 

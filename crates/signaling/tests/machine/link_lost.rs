@@ -1,7 +1,9 @@
 //! Our own link is lost during a call.
 
 use skapi_rtc_protocol::{HangupReason, RtcSignal};
-use skapi_rtc_signaling::{CallPhase, Config, EndReason, RtcEvent, Usage};
+use skapi_rtc_signaling::{
+    CallPhase, CloseReason, Config, EndReason, Event, Input, LinkLoss, RtcEvent, Usage,
+};
 
 use super::{
     harness::{Desk, candidate, local, remote, secs},
@@ -18,11 +20,7 @@ fn a_call_that_is_not_up_cannot_go_on() {
             _ => bob.calls(&mut desk),
         };
         desk.link_lost();
-        assert_eq!(
-            desk.end_of(call),
-            local(EndReason::SignalingLost),
-            "{phase:?}"
-        );
+        assert_eq!(desk.end_of(call), local(EndReason::SignalingLost), "{phase:?}");
         // The peer is told as soon as that is possible, if it knows of the call at all.
         desk.wait(secs(1));
         desk.link_up();
@@ -60,10 +58,8 @@ fn a_call_that_connects_goes_on_and_its_candidates_wait() {
     desk.link_up();
     desk.greet("m-2");
     let signals = desk.signals();
-    let candidates: Vec<_> = signals
-        .iter()
-        .filter(|signal| matches!(signal, RtcSignal::Candidate(_)))
-        .collect();
+    let candidates: Vec<_> =
+        signals.iter().filter(|signal| matches!(signal, RtcSignal::Candidate(_))).collect();
     let expected = ["a", "b"].map(|name| RtcSignal::Candidate(candidate(name, None)));
     assert_eq!(candidates, [&expected[0], &expected[1]]);
     desk.reports(call, RtcEvent::Connected);
@@ -94,10 +90,7 @@ fn a_hang_up_without_a_link_is_told_later_and_in_order() {
     desk.hang_up(call);
     desk.greet("m-2");
     let signals = desk.signals();
-    assert!(
-        matches!(signals[..], [RtcSignal::Candidate(_), RtcSignal::HungUp(_)]),
-        "{signals:?}"
-    );
+    assert!(matches!(signals[..], [RtcSignal::Candidate(_), RtcSignal::HungUp(_)]), "{signals:?}");
     assert_eq!(desk.end_of(call), local(EndReason::HungUp));
 }
 
@@ -131,12 +124,19 @@ fn what_waits_for_the_link_is_bounded() {
 }
 
 #[test]
-fn a_refused_reconnect_ends_running_calls_too() {
-    let (mut desk, mut bob) = (Desk::up_with(Config::default()), Peer::ours("bob"));
+fn a_refusal_closes_the_session_only_once_no_call_needs_it() {
+    let (mut desk, mut bob) = (Desk::up(), Peer::ours("bob"));
     let call = bob.talks_as_callee(&mut desk);
-    desk.input(skapi_rtc_signaling::Input::LinkDown(
-        skapi_rtc_signaling::LinkLoss::refused("no"),
-    ));
-    assert_eq!(desk.end_of(call), local(EndReason::HungUp));
-    assert_eq!(desk.session.usage(), Usage::default());
+    let refused = || Input::LinkDown(LinkLoss::refused("expired token"));
+    desk.link_lost();
+    desk.wait(secs(60));
+    desk.input(refused());
+    assert_eq!(desk.phase(call), Some(CallPhase::Established));
+    assert!(!desk.events().iter().any(|event| matches!(event, Event::Closed(_))));
+
+    desk.hang_up(call);
+    desk.wait(secs(60));
+    desk.input(refused());
+    let closed = Event::Closed(CloseReason::Refused("expired token".to_owned()));
+    assert_eq!(desk.events().last(), Some(&closed));
 }

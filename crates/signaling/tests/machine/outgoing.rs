@@ -20,12 +20,8 @@ fn it_is_offered_rung_accepted_and_connected() {
     assert_eq!(desk.phase(call), Some(CallPhase::Preparing));
     assert_eq!(desk.said(), []);
     let asked = desk.engine_works();
-    let [
-        RtcAction::Open {
-            role: Role::Caller, ..
-        },
-        RtcAction::MakeOffer { ice_restart: false },
-    ] = &asked[..]
+    let [RtcAction::Open { role: Role::Caller, .. }, RtcAction::MakeOffer { ice_restart: false }] =
+        &asked[..]
     else {
         panic!("{asked:?}");
     };
@@ -38,18 +34,12 @@ fn it_is_offered_rung_accepted_and_connected() {
     desk.hears(&bob, RtcSignal::Ringing);
     desk.hears(&bob, RtcSignal::Ringing);
     assert_eq!(desk.call_events(), [CallEvent::Ringing]);
-    assert_eq!(
-        desk.session.call(call).unwrap().user,
-        Some(bob.user.clone())
-    );
+    assert_eq!(desk.session.call(call).unwrap().user, Some(bob.user.clone()));
 
     desk.hears(&bob, bob.answer());
     desk.hears(&bob, bob.pickup());
     assert_eq!(desk.call_events(), [CallEvent::Accepted]);
-    assert!(matches!(
-        desk.engine_works()[..],
-        [RtcAction::AcceptAnswer(_)]
-    ));
+    assert!(matches!(desk.engine_works()[..], [RtcAction::AcceptAnswer(_)]));
     assert_eq!(desk.phase(call), Some(CallPhase::Connecting));
 
     desk.reports(call, RtcEvent::Connected);
@@ -67,10 +57,7 @@ fn the_engine_may_connect_before_the_answer_is_applied() {
     desk.hears(&bob, bob.answer());
     desk.reports(call, RtcEvent::Connected);
     desk.engine_works();
-    assert_eq!(
-        desk.call_events(),
-        [CallEvent::Accepted, CallEvent::Connected]
-    );
+    assert_eq!(desk.call_events(), [CallEvent::Accepted, CallEvent::Connected]);
 }
 
 #[test]
@@ -148,10 +135,7 @@ fn a_refusal_after_the_answer_is_too_late() {
     let call = desk.place(&bob);
     desk.engine_works();
     let sent = desk.sent();
-    let Some(ClientFrame::Rtc {
-        content, reference, ..
-    }) = sent.last()
-    else {
+    let Some(ClientFrame::Rtc { content, reference, .. }) = sent.last() else {
         panic!("{sent:?}");
     };
     bob.key = RtcContent::decode(content).unwrap().call;
@@ -190,10 +174,7 @@ fn an_answer_nobody_waits_for_is_dropped() {
 
 #[test]
 fn the_engine_gets_the_services_ice_servers_and_our_own() {
-    let server = |url: &str| IceServer {
-        urls: vec![url.to_owned()],
-        ..IceServer::default()
-    };
+    let server = |url: &str| IceServer { urls: vec![url.to_owned()], ..IceServer::default() };
     let mut config = Config::default();
     config.ice_servers = vec![server("stun:ours")];
     let mut desk = Desk::idle(config);
@@ -207,10 +188,7 @@ fn the_engine_gets_the_services_ice_servers_and_our_own() {
     let RtcAction::Open { ice_servers, .. } = &asked[0] else {
         panic!("{asked:?}");
     };
-    assert_eq!(
-        ice_servers[..],
-        [server("stun:ours"), server("turn:theirs")]
-    );
+    assert_eq!(ice_servers[..], [server("stun:ours"), server("turn:theirs")]);
 }
 
 fn reference_of_offer(desk: &mut Desk) -> u32 {

@@ -30,11 +30,7 @@ impl Peer {
 
     /// Skapi's own client.
     pub(crate) fn stock(name: &str) -> Self {
-        Self {
-            key: None,
-            ours: false,
-            ..Self::ours(name)
-        }
+        Self { key: None, ours: false, ..Self::ours(name) }
     }
 
     pub(crate) fn says(&self, signal: RtcSignal) -> ServerFrame {

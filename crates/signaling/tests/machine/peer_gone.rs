@@ -119,11 +119,7 @@ fn an_interrupted_call_asks_whether_the_peer_is_still_there() {
     let call = bob.talks_as_callee(&mut desk);
     desk.reports(call, RtcEvent::Disconnected);
     let sent = desk.sent();
-    let Some(ClientFrame::Rtc {
-        reference: Some(reference),
-        ..
-    }) = sent.first()
-    else {
+    let Some(ClientFrame::Rtc { reference: Some(reference), .. }) = sent.first() else {
         panic!("{sent:?}");
     };
     desk.refuse(*reference, ErrorCode::UnknownConnection);
@@ -136,11 +132,7 @@ fn a_late_word_that_the_peer_is_gone_does_not_end_a_call_that_has_recovered() {
     let call = bob.talks_as_callee(&mut desk);
     desk.reports(call, RtcEvent::Disconnected);
     let sent = desk.sent();
-    let Some(ClientFrame::Rtc {
-        reference: Some(reference),
-        ..
-    }) = sent.first()
-    else {
+    let Some(ClientFrame::Rtc { reference: Some(reference), .. }) = sent.first() else {
         panic!("{sent:?}");
     };
     desk.reports(call, RtcEvent::Connected);

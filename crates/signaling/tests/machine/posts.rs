@@ -14,10 +14,7 @@ fn bob() -> UserId {
 }
 
 fn post(desk: &mut Desk) -> (RequestId, Option<u32>) {
-    let request = desk
-        .session
-        .post_to_user(desk.now, bob(), Json::from("hi"))
-        .unwrap();
+    let request = desk.session.post_to_user(desk.now, bob(), Json::from("hi")).unwrap();
     desk.input(Input::Timeout);
     let sent = desk.sent();
     let [ClientFrame::SendMessage { user, message }] = &sent[..] else {
@@ -37,10 +34,8 @@ fn a_post_is_answered() {
     let (first, to_first) = post(&mut desk);
     let (second, to_second) = post(&mut desk);
     desk.refuse(to_second.unwrap(), ErrorCode::UserOffline);
-    let refused = RequestError::Refused {
-        text: "no".to_owned(),
-        code: Some(ErrorCode::UserOffline),
-    };
+    let refused =
+        RequestError::Refused { text: "no".to_owned(), code: Some(ErrorCode::UserOffline) };
     assert_eq!(desk.events(), answer(second, Err(refused)));
     desk.done(to_first.unwrap());
     assert_eq!(desk.events(), answer(first, Ok(())));
@@ -64,10 +59,7 @@ fn a_post_whose_link_is_lost() {
     let mut desk = Desk::up();
     let (request, _) = post(&mut desk);
     desk.link_lost();
-    assert_eq!(
-        desk.events()[1..],
-        answer(request, Err(RequestError::LinkLost))
-    );
+    assert_eq!(desk.events()[1..], answer(request, Err(RequestError::LinkLost)));
 }
 
 #[test]
@@ -75,10 +67,7 @@ fn a_post_under_way_at_the_close() {
     let mut desk = Desk::up();
     let (request, _) = post(&mut desk);
     desk.close();
-    assert_eq!(
-        desk.events()[..1],
-        answer(request, Err(RequestError::Closed))
-    );
+    assert_eq!(desk.events()[..1], answer(request, Err(RequestError::Closed)));
 }
 
 #[test]
@@ -115,19 +104,15 @@ fn a_post_must_fit_into_the_services_frames() {
     desk.frame(ServerFrame::Ready(ready));
     let long = Json::from("x".repeat(200).as_str());
     let posted = desk.session.post_to_user(desk.now, bob(), long);
-    assert!(matches!(
-        posted,
-        Err(CommandError::TooLarge { max: 200, .. })
-    ));
+    assert!(matches!(posted, Err(CommandError::TooLarge { max: 200, .. })));
     assert_eq!(desk.session.usage(), Usage::default());
 }
 
 #[test]
 fn a_service_that_stops_answering_is_noticed() {
     let mut desk = Desk::up();
-    let results: Vec<_> = (0..2_000)
-        .map(|_| desk.session.post_to_user(desk.now, bob(), Json::null()))
-        .collect();
+    let results: Vec<_> =
+        (0..2_000).map(|_| desk.session.post_to_user(desk.now, bob(), Json::null())).collect();
     assert_eq!(results.last(), Some(&Err(CommandError::TooManyRequests)));
     assert!(desk.session.usage().requests < 2_000);
     desk.wait(secs(10));
@@ -156,27 +141,13 @@ fn what_others_post_and_do_is_passed_on() {
         group: group.clone(),
     };
     desk.frame(ServerFrame::Notice(notice.clone()));
-    desk.frame(ServerFrame::Error {
-        text: "slow down".to_owned(),
-        code: None,
-        reference: None,
-    });
-    let by_bob = |text| Post {
-        content: Json::from(text),
-        user: bob(),
-        from: cid("c-bob"),
-    };
+    desk.frame(ServerFrame::Error { text: "slow down".to_owned(), code: None, reference: None });
+    let by_bob = |text| Post { content: Json::from(text), user: bob(), from: cid("c-bob") };
     let expected = [
-        Event::Message {
-            post: by_bob("hi"),
-            group,
-        },
+        Event::Message { post: by_bob("hi"), group },
         Event::Private(by_bob("psst")),
         Event::Notice(notice),
-        Event::ServiceError {
-            text: "slow down".to_owned(),
-            code: None,
-        },
+        Event::ServiceError { text: "slow down".to_owned(), code: None },
     ];
     assert_eq!(desk.events(), expected);
 }

@@ -17,18 +17,12 @@ fn we_offer_and_the_peer_answers() {
     let (mut desk, mut bob) = (Desk::up(), Peer::ours("bob"));
     let call = bob.talks_as_callee(&mut desk);
     desk.reports(call, RtcEvent::NegotiationNeeded);
-    assert!(matches!(
-        desk.engine_works()[..],
-        [RtcAction::MakeOffer { .. }]
-    ));
+    assert!(matches!(desk.engine_works()[..], [RtcAction::MakeOffer { .. }]));
     let said = desk.said();
     assert!(matches!(said[0].signal, RtcSignal::Offer(_)));
     assert_eq!((said[0].call, &said[0].capabilities), (bob.key, &None));
     desk.hears(&bob, bob.answer());
-    assert!(matches!(
-        desk.engine_works()[..],
-        [RtcAction::AcceptAnswer(_)]
-    ));
+    assert!(matches!(desk.engine_works()[..], [RtcAction::AcceptAnswer(_)]));
     assert_eq!(desk.call_events(), []);
 }
 
@@ -63,10 +57,7 @@ fn a_change_while_connecting_waits_until_the_call_is_up() {
     desk.reports(call, RtcEvent::NegotiationNeeded);
     assert_eq!(desk.engine_works(), []);
     desk.reports(call, RtcEvent::Connected);
-    assert!(matches!(
-        desk.engine_works()[..],
-        [RtcAction::MakeOffer { .. }]
-    ));
+    assert!(matches!(desk.engine_works()[..], [RtcAction::MakeOffer { .. }]));
 }
 
 #[test]
@@ -79,10 +70,7 @@ fn changes_during_a_negotiation_make_one_more() {
     assert_eq!(desk.engine_works().len(), 1);
     desk.hears(&bob, bob.answer());
     let asked = desk.engine_works();
-    assert!(matches!(
-        asked[..],
-        [RtcAction::AcceptAnswer(_), RtcAction::MakeOffer { .. }]
-    ));
+    assert!(matches!(asked[..], [RtcAction::AcceptAnswer(_), RtcAction::MakeOffer { .. }]));
 }
 
 #[test]
@@ -95,10 +83,7 @@ fn under_a_collision_the_caller_goes_on_with_its_own_offer() {
     desk.hears(&bob, RtcSignal::Candidate(candidate("x", Some("ignored"))));
     assert_eq!(desk.engine_works(), []);
     desk.hears(&bob, bob.answer());
-    assert!(matches!(
-        desk.engine_works()[..],
-        [RtcAction::AcceptAnswer(_)]
-    ));
+    assert!(matches!(desk.engine_works()[..], [RtcAction::AcceptAnswer(_)]));
 }
 
 #[test]
@@ -110,19 +95,13 @@ fn under_a_collision_the_callee_takes_its_own_back_and_offers_again_later() {
     desk.forget();
     desk.frame(bob.renegotiates("wins"));
     let asked = desk.engine_works();
-    let [
-        RtcAction::Rollback,
-        RtcAction::AcceptOffer(taken),
-        RtcAction::MakeOffer { .. },
-    ] = &asked[..]
+    let [RtcAction::Rollback, RtcAction::AcceptOffer(taken), RtcAction::MakeOffer { .. }] =
+        &asked[..]
     else {
         panic!("{asked:?}");
     };
     assert_eq!(*taken, offer("wins"));
-    assert!(matches!(
-        desk.signals()[..],
-        [RtcSignal::Answer(_), RtcSignal::Offer(_)]
-    ));
+    assert!(matches!(desk.signals()[..], [RtcSignal::Answer(_), RtcSignal::Offer(_)]));
 }
 
 #[test]
@@ -131,21 +110,12 @@ fn an_offer_that_was_taken_back_while_being_made_is_not_sent() {
     let call = bob.talks_as_caller(&mut desk);
     desk.reports(call, RtcEvent::NegotiationNeeded);
     desk.frame(bob.renegotiates("wins"));
-    assert!(matches!(
-        desk.engine_does_one(),
-        Some(RtcAction::MakeOffer { .. })
-    ));
+    assert!(matches!(desk.engine_does_one(), Some(RtcAction::MakeOffer { .. })));
     assert_eq!(desk.signals(), []);
     desk.engine_works();
-    assert!(matches!(
-        desk.signals()[..],
-        [RtcSignal::Answer(_), RtcSignal::Offer(_)]
-    ));
+    assert!(matches!(desk.signals()[..], [RtcSignal::Answer(_), RtcSignal::Offer(_)]));
     desk.hears(&bob, bob.answer());
-    assert!(matches!(
-        desk.engine_works()[..],
-        [RtcAction::AcceptAnswer(_)]
-    ));
+    assert!(matches!(desk.engine_works()[..], [RtcAction::AcceptAnswer(_)]));
 }
 
 #[test]
@@ -190,10 +160,7 @@ fn an_answer_that_the_engine_refuses_is_rolled_back() {
     assert_eq!(desk.engine_works(), [RtcAction::Rollback]);
     assert_eq!(desk.phase(call), Some(CallPhase::Established));
     desk.reports(call, RtcEvent::NegotiationNeeded);
-    assert!(matches!(
-        desk.engine_works()[..],
-        [RtcAction::MakeOffer { .. }]
-    ));
+    assert!(matches!(desk.engine_works()[..], [RtcAction::MakeOffer { .. }]));
 }
 
 #[test]
@@ -204,8 +171,5 @@ fn an_offer_that_cannot_be_made_leaves_the_call_as_it_was() {
     desk.engine_fails();
     assert_eq!(desk.phase(call), Some(CallPhase::Established));
     desk.reports(call, RtcEvent::NegotiationNeeded);
-    assert!(matches!(
-        desk.engine_works()[..],
-        [RtcAction::MakeOffer { .. }]
-    ));
+    assert!(matches!(desk.engine_works()[..], [RtcAction::MakeOffer { .. }]));
 }

@@ -17,10 +17,7 @@ fn it_takes_our_call() {
     desk.hears(&bob, bob.pickup());
     desk.engine_works();
     desk.reports(call, RtcEvent::Connected);
-    assert_eq!(
-        desk.call_events(),
-        [CallEvent::Accepted, CallEvent::Connected]
-    );
+    assert_eq!(desk.call_events(), [CallEvent::Accepted, CallEvent::Connected]);
 }
 
 #[test]
@@ -36,10 +33,7 @@ fn it_calls_us_and_is_told_nothing_it_does_not_know() {
     desk.accept(call);
     desk.engine_works();
     let signals = desk.signals();
-    assert!(matches!(
-        signals[..],
-        [RtcSignal::Answer(_), RtcSignal::Pickup(_)]
-    ));
+    assert!(matches!(signals[..], [RtcSignal::Answer(_), RtcSignal::Pickup(_)]));
     desk.reports(call, RtcEvent::Connected);
     assert_eq!(desk.call_events(), [CallEvent::Connected]);
 }

@@ -12,12 +12,9 @@ use super::{
 fn an_interruption_and_its_end_are_told_once_each() {
     let (mut desk, mut bob) = (Desk::up(), Peer::ours("bob"));
     let call = bob.talks_as_callee(&mut desk);
-    for event in [
-        RtcEvent::Disconnected,
-        RtcEvent::Disconnected,
-        RtcEvent::Connected,
-        RtcEvent::Connected,
-    ] {
+    for event in
+        [RtcEvent::Disconnected, RtcEvent::Disconnected, RtcEvent::Connected, RtcEvent::Connected]
+    {
         desk.reports(call, event);
     }
     let told = [CallEvent::Disconnected, CallEvent::Reconnected];
@@ -57,10 +54,7 @@ fn a_connection_that_was_closed_from_outside_says_so() {
     let call = bob.talks_as_callee(&mut desk);
     desk.reports(call, RtcEvent::Closed);
     desk.wait(secs(1));
-    assert!(matches!(
-        desk.end_of(call).reason,
-        EndReason::EngineFailed(_)
-    ));
+    assert!(matches!(desk.end_of(call).reason, EndReason::EngineFailed(_)));
 }
 
 #[test]

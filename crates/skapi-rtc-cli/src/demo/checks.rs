@@ -57,9 +57,7 @@ impl Checks {
     }
 
     pub(super) fn echo(&mut self, event: &Value) {
-        let by_peer = event["reason"]
-            .as_str()
-            .is_some_and(|reason| reason.contains("by the peer"));
+        let by_peer = event["reason"].as_str().is_some_and(|reason| reason.contains("by the peer"));
         if event["event"] == "ended" && by_peer {
             self.seen.push("the echo peer saw the hang-up");
         }
@@ -68,8 +66,7 @@ impl Checks {
     pub(super) async fn file(&mut self, path: &Path, expected: &str) {
         match sum(path).await {
             Ok(found) if found == expected => {
-                self.seen
-                    .push("the file at the other end is the same by SHA-256");
+                self.seen.push("the file at the other end is the same by SHA-256");
             }
             Ok(found) => tracing::error!(%found, %expected, "the received file differs"),
             Err(error) => tracing::error!("the received file cannot be read: {error:#}"),
@@ -91,9 +88,7 @@ impl Checks {
 }
 
 fn has_echo(event: &Value) -> bool {
-    event["users"]
-        .as_array()
-        .is_some_and(|users| users.iter().any(|u| u["user"] == super::ECHO))
+    event["users"].as_array().is_some_and(|users| users.iter().any(|u| u["user"] == super::ECHO))
 }
 
 /// Makes a file of this size that does not compress, and gives its SHA-256.
@@ -126,9 +121,7 @@ fn next(state: &mut u64) -> u64 {
 }
 
 async fn sum(path: &Path) -> anyhow::Result<String> {
-    let mut file = tokio::fs::File::open(path)
-        .await
-        .context("cannot open it")?;
+    let mut file = tokio::fs::File::open(path).await.context("cannot open it")?;
     let mut sum = Sha256::new();
     let mut part = vec![0; PART];
     loop {
@@ -141,10 +134,7 @@ async fn sum(path: &Path) -> anyhow::Result<String> {
 }
 
 fn hex(sum: Sha256) -> String {
-    sum.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -34,11 +34,7 @@ impl Process {
             .with_context(|| format!("cannot start {}", program.display()))?;
         let stdout = child.stdout.take().context("a child without stdout")?;
         forward_stderr(name, &mut child);
-        Ok(Self {
-            name,
-            child,
-            lines: BufReader::new(stdout).lines(),
-        })
+        Ok(Self { name, child, lines: BufReader::new(stdout).lines() })
     }
 
     /// What the process says next; `None` when it has ended.
@@ -64,9 +60,7 @@ impl Process {
     /// Waits for the end of the process and gives its exit code.
     pub(super) async fn exit_code(&mut self) -> anyhow::Result<i32> {
         let status = self.child.wait().await?;
-        status
-            .code()
-            .with_context(|| format!("{} was killed by a signal", self.name))
+        status.code().with_context(|| format!("{} was killed by a signal", self.name))
     }
 
     /// The process's id, until it has ended.

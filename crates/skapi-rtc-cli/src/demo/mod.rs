@@ -119,23 +119,8 @@ async fn call(args: &DemoArgs, folder: PathBuf, story: &mut Story) -> anyhow::Re
     story.step("echo peer", "waiting for calls in the group lobby", None);
 
     let pings = args.pings.to_string();
-    let mut dial = vec![
-        "call".into(),
-        ECHO.into(),
-        "--server".into(),
-        url.clone().into(),
-    ];
-    dial.extend(
-        [
-            "--dev-user",
-            "caller",
-            "--message",
-            "hello",
-            "--ping",
-            &pings,
-        ]
-        .map(Into::into),
-    );
+    let mut dial = vec!["call".into(), ECHO.into(), "--server".into(), url.clone().into()];
+    dial.extend(["--dev-user", "caller", "--message", "hello", "--ping", &pings].map(Into::into));
     dial.extend(["--send-file".into(), file.clone().into_os_string()]);
     let mut caller = Process::start("the caller", dial)?;
     story.step("caller", "started", caller.id());
@@ -165,10 +150,5 @@ async fn call(args: &DemoArgs, folder: PathBuf, story: &mut Story) -> anyhow::Re
         }
     }
     checks.file(&received.join("demo.bin"), &sum).await;
-    Ok(Stage {
-        server,
-        echo,
-        url,
-        checks,
-    })
+    Ok(Stage { server, echo, url, checks })
 }

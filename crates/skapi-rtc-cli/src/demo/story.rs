@@ -29,11 +29,7 @@ struct Step<'a> {
 
 impl Story {
     pub(super) fn new(output: Output) -> Self {
-        Self {
-            output,
-            started: Instant::now(),
-            bar: None,
-        }
+        Self { output, started: Instant::now(), bar: None }
     }
 
     /// Tells one step, with the process it happened in.
@@ -42,15 +38,7 @@ impl Story {
         let process = process.map_or_else(String::new, |id| format!(" (process {id})"));
         let shown = harmless(what);
         let human = format!("{seconds:7.3}  {:<10} {shown}{process}", who.cyan());
-        self.output.coloured_line(
-            human,
-            &Step {
-                event: "step",
-                who,
-                what,
-                seconds,
-            },
-        );
+        self.output.coloured_line(human, &Step { event: "step", who, what, seconds });
     }
 
     pub(super) fn caller(&mut self, event: &Value) {
@@ -67,10 +55,7 @@ impl Story {
             "selected_pair" => format!("path: {}", text("value")),
             "channel_open" => {
                 let time = number("dial_to_open_ms");
-                format!(
-                    "data channel `{}` open {time:.1} ms after dialing",
-                    text("label")
-                )
+                format!("data channel `{}` open {time:.1} ms after dialing", text("label"))
             }
             "message" => format!("sent a message, got back {:?}", text("value")),
             "pings" => format!(
@@ -156,10 +141,7 @@ impl Story {
 }
 
 fn names(event: &Value) -> String {
-    let users = event["users"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let users = event["users"].as_array().map(Vec::as_slice).unwrap_or_default();
     let names: Vec<_> = users
         .iter()
         .map(|user| {

@@ -42,9 +42,7 @@ impl Stage {
         let engine: Arc<dyn Backend> = Arc::new(WebRtcBackend::new(config).unwrap());
         let connect = async |user: &str| {
             let token = dev.mint(&user.parse().unwrap(), Duration::from_secs(3600));
-            let options = ConnectOptions::new(&url, token)
-                .unwrap()
-                .backend(engine.clone());
+            let options = ConnectOptions::new(&url, token).unwrap().backend(engine.clone());
             connect_realtime(options).await.unwrap()
         };
         let (caller, caller_events) = connect("caller").await;
@@ -63,29 +61,12 @@ impl Stage {
     pub(crate) async fn call(&self) -> (Pair, Duration) {
         let start = Instant::now();
         let options = CallOptions::default();
-        let outgoing = self
-            .caller
-            .connect_rtc(self.callee.clone(), options)
-            .await
-            .unwrap();
+        let outgoing = self.caller.connect_rtc(self.callee.clone(), options).await.unwrap();
         let call = soon("the call", outgoing.into_future()).await.unwrap();
-        let from = soon("a channel", call.channel(DEFAULT_CHANNEL))
-            .await
-            .unwrap();
-        let (other, to) = soon("the callee", async {
-            self.accepted.lock().await.recv().await
-        })
-        .await
-        .unwrap();
-        (
-            Pair {
-                call,
-                other,
-                from,
-                to: Some(to),
-            },
-            since(start),
-        )
+        let from = soon("a channel", call.channel(DEFAULT_CHANNEL)).await.unwrap();
+        let (other, to) =
+            soon("the callee", async { self.accepted.lock().await.recv().await }).await.unwrap();
+        (Pair { call, other, from, to: Some(to) }, since(start))
     }
 }
 

@@ -61,10 +61,7 @@ impl IncomingCall {
     }
 
     async fn decline_as(self, reason: EndReason) -> CallEnd {
-        self.lease.handle.send(Command::Decline {
-            call: self.lease.shared.id,
-            reason,
-        });
+        self.lease.handle.send(Command::Decline { call: self.lease.shared.id, reason });
         ended(&self.lease.shared).await
     }
 }

@@ -90,9 +90,7 @@ impl Call {
     ) -> Result<Channel, CallError> {
         let options = options.into();
         let connection = self.shared().connection().ok_or(CallError::NotConnected)?;
-        let handle = connection
-            .create_channel(&options.label, options.init)
-            .await?;
+        let handle = connection.create_channel(&options.label, options.init).await?;
         let mut channel = Channel::new(handle);
         channel.opened().await.map_err(|error| self.why(error))?;
         Ok(channel)
@@ -165,12 +163,7 @@ impl CallEvents {
         let stage = shared.stage.subscribe();
         // An interruption counts as told, so that its end is news.
         let last = Some(stage.borrow().clone()).filter(|stage| *stage == Stage::Interrupted);
-        Self {
-            stage,
-            transport: shared.transport.subscribe(),
-            pair: shared.pair.subscribe(),
-            last,
-        }
+        Self { stage, transport: shared.transport.subscribe(), pair: shared.pair.subscribe(), last }
     }
 
     /// The next event; `None` after [`CallEvent::Ended`]. Cancel-safe.
@@ -232,9 +225,7 @@ impl Lease {
 
     fn hang_up(&self) {
         if !matches!(*self.shared.stage.borrow(), Stage::Ended(_)) {
-            self.handle.send(Command::HangUp {
-                call: self.shared.id,
-            });
+            self.handle.send(Command::HangUp { call: self.shared.id });
         }
     }
 }
@@ -269,12 +260,7 @@ fn over(shared: &CallShared) -> CallError {
 async fn connected(shared: &CallShared) -> Result<(), CallError> {
     let mut stage = shared.stage.subscribe();
     let reached = stage
-        .wait_for(|stage| {
-            matches!(
-                stage,
-                Stage::Connected | Stage::Interrupted | Stage::Ended(_)
-            )
-        })
+        .wait_for(|stage| matches!(stage, Stage::Connected | Stage::Interrupted | Stage::Ended(_)))
         .await;
     match reached.as_deref() {
         Ok(Stage::Ended(end)) => Err(CallError::Ended(end.clone())),

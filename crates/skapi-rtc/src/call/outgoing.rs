@@ -46,9 +46,7 @@ impl OutgoingCall {
     /// # Errors
     /// When the call ends before.
     pub async fn accepted(&self) -> Result<(), CallError> {
-        let reached = self
-            .reached(|stage| !matches!(stage, Stage::Calling | Stage::Ringing))
-            .await;
+        let reached = self.reached(|stage| !matches!(stage, Stage::Calling | Stage::Ringing)).await;
         match reached {
             Some(Stage::Ended(end)) => Err(CallError::Ended(end)),
             Some(_) => Ok(()),

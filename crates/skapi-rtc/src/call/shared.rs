@@ -59,11 +59,7 @@ impl CallShared {
             transport: watch::Sender::new(ConnectionState::New),
             pair: watch::Sender::new(None),
             channels_changed: Notify::new(),
-            state: Mutex::new(State {
-                user,
-                options,
-                ..State::default()
-            }),
+            state: Mutex::new(State { user, options, ..State::default() }),
         }
     }
 
@@ -111,10 +107,7 @@ impl CallShared {
                 None => std::mem::take(&mut state.unclaimed),
                 Some(_) => Vec::new(),
             };
-            (
-                std::mem::replace(&mut state.connection, connection),
-                unclaimed,
-            )
+            (std::mem::replace(&mut state.connection, connection), unclaimed)
         };
         drop(old); // outside the lock: engines may do what they like when dropped
         self.channels_changed.notify_waiters();
@@ -142,10 +135,7 @@ impl CallShared {
             tokio::pin!(changed);
             changed.as_mut().enable();
             if let Some(channel) = self.take_channel(label) {
-                return Some(Claim {
-                    shared: self,
-                    channel: Some(channel),
-                });
+                return Some(Claim { shared: self, channel: Some(channel) });
             }
             tokio::select! {
                 () = changed => {}

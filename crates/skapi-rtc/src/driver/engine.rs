@@ -40,10 +40,7 @@ pub(super) async fn run_engine(
             tracing::debug!(call = %shared.id, %error, "the engine refused an operation");
         }
         // A driver that is gone needs no result; the connection is still to be closed.
-        let _ = engines
-            .inputs
-            .send(DriverInput::RtcDone { op, result })
-            .await;
+        let _ = engines.inputs.send(DriverInput::RtcDone { op, result }).await;
     }
     close(&shared, connection.take()).await;
 }
@@ -57,15 +54,10 @@ async fn carry_out(
     action: RtcAction,
 ) -> Outcome {
     let action = match action {
-        RtcAction::Open {
-            generation,
-            role,
-            ice_servers,
-        } => {
+        RtcAction::Open { generation, role, ice_servers } => {
             close(shared, connection.take()).await;
-            let config = PeerConfig::default()
-                .ice_servers(ice_servers)
-                .transport_policy(engines.policy);
+            let config =
+                PeerConfig::default().ice_servers(ice_servers).transport_policy(engines.policy);
             *connection = Some(open(engines, shared, config, generation, role).await?);
             return Ok(RtcOutcome::Done);
         }
@@ -89,16 +81,13 @@ async fn carry_out(
         RtcAction::AddCandidate(candidate) => peer.add_candidate(candidate).await,
         other => return Err(format!("this version cannot do {other:?}")),
     };
-    done.map(|()| RtcOutcome::Done)
-        .map_err(|error| error.to_string())
+    done.map(|()| RtcOutcome::Done).map_err(|error| error.to_string())
 }
 
 fn described<E: std::fmt::Display>(
     result: Result<skapi_rtc_protocol::SessionDescription, E>,
 ) -> Outcome {
-    result
-        .map(RtcOutcome::Description)
-        .map_err(|error| error.to_string())
+    result.map(RtcOutcome::Description).map_err(|error| error.to_string())
 }
 
 async fn open(
@@ -111,10 +100,7 @@ async fn open(
     let backend = engines.backend.as_ref().ok_or(
         "no engine: enable the feature `webrtc`, or set `ConnectOptions::backend`".to_owned(),
     )?;
-    let handle = backend
-        .create_peer(config)
-        .await
-        .map_err(|error| error.to_string())?;
+    let handle = backend.create_peer(config).await.map_err(|error| error.to_string())?;
     let peer = handle.peer;
     if role == Role::Caller
         && let Err(error) = open_channels(&*peer, shared).await
@@ -123,11 +109,7 @@ async fn open(
         return Err(error);
     }
     shared.set_connection(Some(peer.clone()));
-    let pump = Pump {
-        shared: shared.clone(),
-        generation,
-        inputs: engines.inputs.clone(),
-    };
+    let pump = Pump { shared: shared.clone(), generation, inputs: engines.inputs.clone() };
     let alive = engines.alive.clone();
     runtime::spawn(async move {
         pump.run(handle.events).await;
@@ -205,11 +187,7 @@ impl Pump {
 
     async fn report(&self, event: RtcEvent) {
         let call: CallId = self.shared.id;
-        let input = DriverInput::RtcEvent {
-            call,
-            generation: self.generation,
-            event,
-        };
+        let input = DriverInput::RtcEvent { call, generation: self.generation, event };
         // A driver that is gone has closed the call already.
         let _ = self.inputs.send(input).await;
     }

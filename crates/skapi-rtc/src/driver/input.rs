@@ -12,51 +12,21 @@ use crate::{PostError, call::Lease, options::CallOptions};
 #[derive(Debug)]
 pub(crate) enum DriverInput {
     Command(Command),
-    RtcDone {
-        op: OpId,
-        result: Result<RtcOutcome, String>,
-    },
-    RtcEvent {
-        call: CallId,
-        generation: Generation,
-        event: RtcEvent,
-    },
+    RtcDone { op: OpId, result: Result<RtcOutcome, String> },
+    RtcEvent { call: CallId, generation: Generation, event: RtcEvent },
 }
 
 /// A wish of the application.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Join {
-        group: Option<GroupName>,
-        done: Reply<PostError>,
-    },
-    PostToGroup {
-        content: Json,
-        done: Reply<PostError>,
-    },
-    PostToUser {
-        user: UserId,
-        content: Json,
-        done: Reply<PostError>,
-    },
-    Place {
-        to: ConnectionId,
-        options: CallOptions,
-        done: oneshot::Sender<Placed>,
-    },
-    Accept {
-        call: CallId,
-    },
-    Decline {
-        call: CallId,
-        reason: EndReason,
-    },
-    HangUp {
-        call: CallId,
-    },
-    Close {
-        done: Option<oneshot::Sender<()>>,
-    },
+    Join { group: Option<GroupName>, done: Reply<PostError> },
+    PostToGroup { content: Json, done: Reply<PostError> },
+    PostToUser { user: UserId, content: Json, done: Reply<PostError> },
+    Place { to: ConnectionId, options: CallOptions, done: oneshot::Sender<Placed> },
+    Accept { call: CallId },
+    Decline { call: CallId, reason: EndReason },
+    HangUp { call: CallId },
+    Close { done: Option<oneshot::Sender<()>> },
 }
 
 pub(crate) type Reply<E> = oneshot::Sender<Result<(), E>>;

@@ -163,16 +163,8 @@ impl Driver {
         match input {
             DriverInput::Command(command) => self.on_command(command),
             DriverInput::RtcDone { op, result } => self.handle(Input::RtcDone { op, result }),
-            DriverInput::RtcEvent {
-                call,
-                generation,
-                event,
-            } => {
-                self.handle(Input::RtcEvent {
-                    call,
-                    generation,
-                    event,
-                });
+            DriverInput::RtcEvent { call, generation, event } => {
+                self.handle(Input::RtcEvent { call, generation, event });
             }
         }
     }
@@ -188,11 +180,7 @@ impl Driver {
                 let request = self.session.post_to_group(now, content);
                 self.await_request(request, done);
             }
-            Command::PostToUser {
-                user,
-                content,
-                done,
-            } => {
+            Command::PostToUser { user, content, done } => {
                 let request = self.session.post_to_user(now, user, content);
                 self.await_request(request, done);
             }
@@ -240,8 +228,7 @@ impl Driver {
             Some(LinkEvent::Up) => self.handle(Input::LinkUp),
             Some(LinkEvent::Frame(frame)) => self.handle(Input::Frame(frame)),
             Some(LinkEvent::BadFrame(error)) => {
-                self.events
-                    .data(RealtimeEvent::Unreadable { from: None, error });
+                self.events.data(RealtimeEvent::Unreadable { from: None, error });
             }
             Some(LinkEvent::Down(down)) => {
                 self.link = None;
@@ -320,8 +307,7 @@ impl Driver {
         if let Err(mpsc::error::TrySendError::Full(_)) = link.frames.try_send(frame) {
             self.link = None;
             let loss = LinkLoss::lost("the service takes no frames any more");
-            self.session
-                .handle_input(self.clock.now(), Input::LinkDown(loss));
+            self.session.handle_input(self.clock.now(), Input::LinkDown(loss));
         }
     }
 }

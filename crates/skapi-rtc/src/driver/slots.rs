@@ -27,10 +27,7 @@ struct Slot {
 
 impl CallSlots {
     pub(super) fn new(engines: Engines) -> Self {
-        Self {
-            engines: Some(engines),
-            slots: HashMap::new(),
-        }
+        Self { engines: Some(engines), slots: HashMap::new() }
     }
 
     pub(super) fn insert(&mut self, shared: Arc<CallShared>) {

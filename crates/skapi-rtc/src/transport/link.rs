@@ -70,9 +70,7 @@ pub(crate) async fn run_link(
             if events.send(LinkEvent::Up).await.is_err() {
                 return;
             }
-            carry(socket, frames, &events)
-                .await
-                .map_err(LinkCause::Socket)
+            carry(socket, frames, &events).await.map_err(LinkCause::Socket)
         }
         Err(cause) => Err(cause),
     };
@@ -168,23 +166,17 @@ async fn in_time(
     sending: impl Future<Output = Result<(), SocketError>>,
 ) -> Result<(), SocketError> {
     let late = || SocketError::Broken("the service takes no frames any more".to_owned());
-    runtime::within(SEND_TIMEOUT, sending)
-        .await
-        .unwrap_or_else(|| Err(late()))
+    runtime::within(SEND_TIMEOUT, sending).await.unwrap_or_else(|| Err(late()))
 }
 
 fn loss(cause: &LinkCause) -> LinkLoss {
     let reason = cause.to_string();
     match cause {
         LinkCause::Open(OpenError::Unauthorized { .. }) => LinkLoss::Refused { reason },
-        LinkCause::Open(OpenError::Busy { retry_after, .. }) => LinkLoss::Lost {
-            reason,
-            retry_after: *retry_after,
-        },
-        _ => LinkLoss::Lost {
-            reason,
-            retry_after: None,
-        },
+        LinkCause::Open(OpenError::Busy { retry_after, .. }) => {
+            LinkLoss::Lost { reason, retry_after: *retry_after }
+        }
+        _ => LinkLoss::Lost { reason, retry_after: None },
     }
 }
 
@@ -212,9 +204,7 @@ mod tests {
             let mut socket = service.accept().await.unwrap();
             assert!(matches!(events.recv().await, Some(LinkEvent::Up)));
             for _ in 0..3 {
-                socket
-                    .send(encode_server(&ServerFrame::Done { reference: 1 }))
-                    .await;
+                socket.send(encode_server(&ServerFrame::Done { reference: 1 })).await;
             }
             // Now one of them waits in the queue, and another one for room there.
             while events.capacity() > 0 {
@@ -224,10 +214,7 @@ mod tests {
             frames.send(ClientFrame::KeepAlive).await.unwrap();
             drop(frames);
             drop(events);
-            assert_eq!(
-                socket.recv().await,
-                Some(encode_client(&ClientFrame::KeepAlive))
-            );
+            assert_eq!(socket.recv().await, Some(encode_client(&ClientFrame::KeepAlive)));
             assert_eq!(socket.recv().await, None);
             link.await.unwrap();
         }

@@ -79,18 +79,11 @@ impl Transport for MemoryTransport {
     async fn open(&self, endpoint: &Endpoint, token: &str) -> Result<Socket, OpenError> {
         let (to_service, from_client) = mpsc::channel(CAPACITY);
         let (to_client, from_service) = mpsc::channel(CAPACITY);
-        let peer = MemorySocket {
-            token: token.to_owned(),
-            from_client,
-            to_client,
-        };
-        self.connect
-            .send(peer)
-            .await
-            .map_err(|_| OpenError::Failed {
-                address: endpoint.address(),
-                reason: "the service in memory is gone".to_owned(),
-            })?;
+        let peer = MemorySocket { token: token.to_owned(), from_client, to_client };
+        self.connect.send(peer).await.map_err(|_| OpenError::Failed {
+            address: endpoint.address(),
+            reason: "the service in memory is gone".to_owned(),
+        })?;
         Ok(Socket::new(Sink(Some(to_service)), Stream(from_service)))
     }
 

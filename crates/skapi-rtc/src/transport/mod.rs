@@ -54,10 +54,7 @@ pub struct Socket {
 impl Socket {
     /// Joins the two directions.
     pub fn new(sink: impl SocketSink, stream: impl SocketStream) -> Self {
-        Self {
-            sink: Box::new(sink),
-            stream: Box::new(stream),
-        }
+        Self { sink: Box::new(sink), stream: Box::new(stream) }
     }
 }
 

@@ -64,10 +64,7 @@ impl WebSocketTransport {
     /// Made when first needed: reading the system's certificates takes some milliseconds, and a service on
     /// the same machine needs none.
     fn tls(&self) -> Arc<ClientConfig> {
-        self.shared
-            .tls
-            .get_or_init(|| Arc::new(tls_config()))
-            .clone()
+        self.shared.tls.get_or_init(|| Arc::new(tls_config())).clone()
     }
 
     fn http(&self) -> Result<&reqwest::Client, QueryError> {
@@ -87,11 +84,8 @@ impl WebSocketTransport {
 impl Transport for WebSocketTransport {
     async fn open(&self, endpoint: &Endpoint, token: &str) -> Result<Socket, OpenError> {
         let url = endpoint.socket(token);
-        let connector = if url.starts_with("wss:") {
-            Connector::Rustls(self.tls())
-        } else {
-            Connector::Plain
-        };
+        let connector =
+            if url.starts_with("wss:") { Connector::Rustls(self.tls()) } else { Connector::Plain };
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(READ_BUFFER)
@@ -114,9 +108,7 @@ impl Transport for WebSocketTransport {
         body: String,
     ) -> Result<String, QueryError> {
         let failed = |error: reqwest::Error| QueryError::Failed(with_sources(&error.without_url()));
-        let url = endpoint
-            .query(path)
-            .map_err(|error| QueryError::Failed(error.to_string()))?;
+        let url = endpoint.query(path).map_err(|error| QueryError::Failed(error.to_string()))?;
         let mut response = self
             .http()?
             .post(url)
@@ -129,18 +121,13 @@ impl Transport for WebSocketTransport {
         let mut answer = Vec::new();
         while let Some(part) = response.chunk().await.map_err(failed)? {
             if answer.len() + part.len() > MAX_ANSWER {
-                return Err(QueryError::BadAnswer(format!(
-                    "it has more than {MAX_ANSWER} bytes"
-                )));
+                return Err(QueryError::BadAnswer(format!("it has more than {MAX_ANSWER} bytes")));
             }
             answer.extend_from_slice(&part);
         }
         let status = response.status().as_u16();
         if status >= 400 {
-            return Err(QueryError::Refused {
-                status,
-                reason: said(&answer),
-            });
+            return Err(QueryError::Refused { status, reason: said(&answer) });
         }
         String::from_utf8(answer).map_err(|error| QueryError::BadAnswer(error.to_string()))
     }
@@ -163,10 +150,7 @@ impl SocketSink for Sink {
     }
 
     async fn ping(&mut self) -> Result<(), SocketError> {
-        self.0
-            .send(Message::Ping(bytes::Bytes::new()))
-            .await
-            .map_err(socket_error)
+        self.0.send(Message::Ping(bytes::Bytes::new())).await.map_err(socket_error)
     }
 
     async fn close(&mut self) {
@@ -208,10 +192,7 @@ fn tls_config() -> ClientConfig {
 fn open_error(error: Error, address: String) -> OpenError {
     match error {
         Error::Http(response) => refusal(&response, address),
-        error => OpenError::Failed {
-            address,
-            reason: with_sources(&error),
-        },
+        error => OpenError::Failed { address, reason: with_sources(&error) },
     }
 }
 
@@ -226,25 +207,15 @@ fn refusal(response: &Response<Option<Vec<u8>>>, address: String) -> OpenError {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             OpenError::Unauthorized { address, reason }
         }
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => OpenError::Busy {
-            address,
-            reason,
-            retry_after: retry_after(response.headers()),
-        },
-        _ => OpenError::Failed {
-            address,
-            reason: format!("HTTP {status}: {reason}"),
-        },
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            OpenError::Busy { address, reason, retry_after: retry_after(response.headers()) }
+        }
+        _ => OpenError::Failed { address, reason: format!("HTTP {status}: {reason}") },
     }
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers
-        .get(header::RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()?;
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
 }
 

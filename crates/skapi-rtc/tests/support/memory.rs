@@ -32,9 +32,7 @@ pub async fn say(socket: &MemorySocket, frame: &ServerFrame) {
 }
 
 pub async fn hear(socket: &mut MemorySocket) -> ClientFrame {
-    let text = soon("a frame", socket.recv())
-        .await
-        .expect("the client has closed the socket");
+    let text = soon("a frame", socket.recv()).await.expect("the client has closed the socket");
     decode_client(&text, &Limits::default()).unwrap()
 }
 
@@ -58,10 +56,8 @@ pub async fn connected(
         say(&socket, &greeting()).await;
         socket
     };
-    let (session, socket) = soon("the connection", async {
-        tokio::join!(connect_realtime(options), accepting)
-    })
-    .await;
+    let (session, socket) =
+        soon("the connection", async { tokio::join!(connect_realtime(options), accepting) }).await;
     let (realtime, events) = session.unwrap();
     (realtime, events, socket)
 }

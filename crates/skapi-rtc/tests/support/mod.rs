@@ -3,7 +3,8 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "each test file is a crate and uses its part"
+    clippy::unwrap_used,
+    reason = "each test file is a crate and uses its part; whatever fails ends a test"
 )]
 
 pub mod memory;
@@ -50,10 +51,7 @@ impl Service {
         self.server.shutdown().await;
         tokio::time::sleep(pause).await;
         let server = Self::serve(&self.dev, &address).await;
-        Self {
-            server,
-            dev: self.dev,
-        }
+        Self { server, dev: self.dev }
     }
 
     async fn serve(dev: &DevAuthenticator, address: &str) -> Server {
@@ -85,17 +83,13 @@ impl Service {
     }
 
     pub async fn connect(&self, user: &str) -> (Realtime, RealtimeEvents) {
-        soon("the connection", connect_realtime(self.options(user)))
-            .await
-            .unwrap()
+        soon("the connection", connect_realtime(self.options(user))).await.unwrap()
     }
 
     /// Connects and joins a group.
     pub async fn member(&self, user: &str, group: &str) -> (Realtime, RealtimeEvents) {
         let (realtime, events) = self.connect(user).await;
-        soon("joining", realtime.join_realtime(group.parse().unwrap()))
-            .await
-            .unwrap();
+        soon("joining", realtime.join_realtime(group.parse().unwrap())).await.unwrap();
         (realtime, events)
     }
 }
@@ -108,10 +102,8 @@ pub async fn next<T>(
 ) -> T {
     soon(what, async {
         loop {
-            let event = events
-                .next()
-                .await
-                .unwrap_or_else(|| panic!("no {what}: the session ended"));
+            let event =
+                events.next().await.unwrap_or_else(|| panic!("no {what}: the session ended"));
             if let Some(picked) = pick(event) {
                 return picked;
             }
@@ -135,16 +127,10 @@ pub async fn call(
     callee_events: &mut RealtimeEvents,
     options: CallOptions,
 ) -> (skapi_rtc::Call, skapi_rtc::Call) {
-    let outgoing = caller
-        .connect_rtc(callee.cid().unwrap(), options)
-        .await
-        .unwrap();
+    let outgoing = caller.connect_rtc(callee.cid().unwrap(), options).await.unwrap();
     let incoming = incoming(callee_events).await;
     let (caller, callee) = soon("the call", async {
-        tokio::join!(
-            outgoing.into_future(),
-            incoming.connect_rtc(CallOptions::default())
-        )
+        tokio::join!(outgoing.into_future(), incoming.connect_rtc(CallOptions::default()))
     })
     .await;
     (caller.unwrap(), callee.unwrap())

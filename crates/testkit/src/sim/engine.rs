@@ -93,10 +93,7 @@ impl FakeEngine {
     }
 
     fn carry_out(&mut self, action: RtcAction, around: &mut Surroundings<'_>) -> Outcome {
-        if let RtcAction::Open {
-            generation, role, ..
-        } = action
-        {
+        if let RtcAction::Open { generation, role, .. } = action {
             return self.open(generation, role, around);
         }
         let Some(pc) = self.pc else {
@@ -129,17 +126,10 @@ impl FakeEngine {
         around: &mut Surroundings<'_>,
     ) -> Outcome {
         if self.pc.is_some() {
-            return self.wrong(
-                around,
-                format_args!("a second connection, the first still open"),
-            );
+            return self.wrong(around, format_args!("a second connection, the first still open"));
         }
         self.open_failed = false;
-        let owner = Owner {
-            node: self.node,
-            call: self.call,
-            generation,
-        };
+        let owner = Owner { node: self.node, call: self.call, generation };
         self.pc = Some(around.fabric.make(owner));
         if role == Role::Caller {
             // As engines do when the first channels are added, which is a caller's part.
@@ -179,10 +169,7 @@ impl FakeEngine {
             return self.wrong(around, format_args!("answer of a closed connection"));
         };
         if state.pending.is_some() {
-            return self.wrong(
-                around,
-                format_args!("peer's offer without taking the own back"),
-            );
+            return self.wrong(around, format_args!("peer's offer without taking the own back"));
         }
         state.agreed = Some((answer, offer));
         around.gather(pc);
@@ -202,21 +189,14 @@ impl FakeEngine {
             .and_then(|state| state.pending.take())
             .filter(|own| Some(own.offer) == read.map(|answer| answer.offer));
         let (Some(answer), Some(own), Some(state)) = (read, pending, around.fabric.get(pc)) else {
-            return self.wrong(
-                around,
-                format_args!("answer to an offer that is not pending"),
-            );
+            return self.wrong(around, format_args!("answer to an offer that is not pending"));
         };
         state.agreed = Some((own, answer));
         Ok(RtcOutcome::Done)
     }
 
     fn roll_back(&mut self, pc: PcId, around: &mut Surroundings<'_>) -> Outcome {
-        let taken = around
-            .fabric
-            .get(pc)
-            .and_then(|state| state.pending.take())
-            .is_some();
+        let taken = around.fabric.get(pc).and_then(|state| state.pending.take()).is_some();
         if taken || self.offer_failed {
             Ok(RtcOutcome::Done)
         } else {
@@ -238,10 +218,8 @@ impl FakeEngine {
             return Ok(RtcOutcome::Done);
         }
         if fabric::candidate_of(candidate) != Some(remote.pc) {
-            return self.wrong(
-                around,
-                format_args!("candidate of another connection: {candidate:?}"),
-            );
+            return self
+                .wrong(around, format_args!("candidate of another connection: {candidate:?}"));
         }
         around.fabric.count_candidate(pc);
         Ok(RtcOutcome::Done)
@@ -257,11 +235,7 @@ impl FakeEngine {
 impl Surroundings<'_> {
     fn report(&mut self, owner: Owner, event: RtcEvent) {
         let after = pick(self.rng, &self.options.report_delay);
-        self.reports.push(Report {
-            after,
-            owner,
-            event,
-        });
+        self.reports.push(Report { after, owner, event });
     }
 
     /// The other end was closed. Engines see that as a close, or as a silence that becomes a failure.
@@ -270,11 +244,7 @@ impl Surroundings<'_> {
             return self.report(owner, RtcEvent::Closed);
         }
         for (seconds, event) in [(5, RtcEvent::Disconnected), (25, RtcEvent::Failed)] {
-            self.reports.push(Report {
-                after: Duration::from_secs(seconds),
-                owner,
-                event,
-            });
+            self.reports.push(Report { after: Duration::from_secs(seconds), owner, event });
         }
     }
 

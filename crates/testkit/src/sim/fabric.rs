@@ -86,11 +86,7 @@ impl Fabric {
     pub(crate) fn describe(&mut self, pc: PcId, answers: Option<u64>) -> Described {
         self.last_description += 1;
         let number = self.last_description;
-        Described {
-            pc,
-            number,
-            offer: answers.unwrap_or(number),
-        }
+        Described { pc, number, offer: answers.unwrap_or(number) }
     }
 
     pub(crate) fn count_candidate(&mut self, id: PcId) {
@@ -121,10 +117,9 @@ impl Fabric {
     /// Whether both sides of every link have agreed on the same descriptions.
     pub fn all_agree(&self) -> bool {
         self.pcs.values().all(|pc| match (pc.linked_to, pc.agreed) {
-            (Some(other), Some((local, remote))) => self
-                .pcs
-                .get(&other)
-                .is_none_or(|other| other.agreed == Some((remote, local))),
+            (Some(other), Some((local, remote))) => {
+                self.pcs.get(&other).is_none_or(|other| other.agreed == Some((remote, local)))
+            }
             _ => true,
         })
     }
@@ -133,11 +128,8 @@ impl Fabric {
 impl Described {
     pub(crate) fn write(self) -> SessionDescription {
         let Self { pc, number, offer } = self;
-        let sdp = format!(
-            "v=0\r\na=ice-ufrag:{}\r\na=sim:{} {number} {offer}\r\n",
-            ufrag(pc),
-            pc.0
-        );
+        let sdp =
+            format!("v=0\r\na=ice-ufrag:{}\r\na=sim:{} {number} {offer}\r\n", ufrag(pc), pc.0);
         if number == offer {
             SessionDescription::offer(sdp)
         } else {
@@ -146,16 +138,10 @@ impl Described {
     }
 
     pub(crate) fn read(description: &SessionDescription, kind: SdpKind) -> Option<Self> {
-        let line = description
-            .sdp
-            .lines()
-            .find_map(|line| line.strip_prefix("a=sim:"))?;
+        let line = description.sdp.lines().find_map(|line| line.strip_prefix("a=sim:"))?;
         let mut numbers = line.split(' ').map_while(|number| number.parse().ok());
-        let read = Self {
-            pc: PcId(numbers.next()?),
-            number: numbers.next()?,
-            offer: numbers.next()?,
-        };
+        let read =
+            Self { pc: PcId(numbers.next()?), number: numbers.next()?, offer: numbers.next()? };
         (description.kind == kind).then_some(read)
     }
 }

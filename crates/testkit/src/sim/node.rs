@@ -48,12 +48,10 @@ impl Node {
 
     /// What this node's application was told about a call.
     pub fn of_call(&self, call: CallId) -> impl Iterator<Item = (Instant, &CallEvent)> {
-        self.events
-            .iter()
-            .filter_map(move |(at, event)| match event {
-                Event::Call { call: of, event } if *of == call => Some((*at, event)),
-                _ => None,
-            })
+        self.events.iter().filter_map(move |(at, event)| match event {
+            Event::Call { call: of, event } if *of == call => Some((*at, event)),
+            _ => None,
+        })
     }
 
     /// How a call ended, every time it was said to have.
@@ -68,8 +66,7 @@ impl Node {
 
     /// Whether a call was ever up.
     pub fn was_up(&self, call: CallId) -> bool {
-        self.of_call(call)
-            .any(|(_, event)| *event == CallEvent::Connected)
+        self.of_call(call).any(|(_, event)| *event == CallEvent::Connected)
     }
 
     /// How many engines have something open or to do.

@@ -37,11 +37,7 @@ struct Client {
 impl Service {
     /// A service without clients.
     pub fn new(greets: bool) -> Self {
-        Self {
-            greets,
-            opened: 0,
-            clients: BTreeMap::new(),
-        }
+        Self { greets, opened: 0, clients: BTreeMap::new() }
     }
 
     /// A user connects. Ids are never used twice.
@@ -50,11 +46,8 @@ impl Service {
         let cid = ConnectionId::new(format!("{}-{}", user.as_str(), self.opened))
             .unwrap_or_else(|error| unreachable!("simulated users have plain names: {error}"));
         let ready = Ready::new(cid.clone(), user.clone());
-        self.clients
-            .insert(cid.clone(), Client { user, group: None });
-        let greeting = self
-            .greets
-            .then(|| of_service(&cid, ServerFrame::Ready(ready)));
+        self.clients.insert(cid.clone(), Client { user, group: None });
+        let greeting = self.greets.then(|| of_service(&cid, ServerFrame::Ready(ready)));
         (cid, greeting.into_iter().collect())
     }
 
@@ -75,9 +68,7 @@ impl Service {
             return Vec::new();
         };
         match frame {
-            ClientFrame::JoinRoom {
-                group, reference, ..
-            } => {
+            ClientFrame::JoinRoom { group, reference, .. } => {
                 let mut out = self.join(from, &user, group);
                 out.extend(self.answer(from, reference, Ok(())));
                 out
@@ -126,21 +117,12 @@ impl Service {
                 out.extend(self.answer(from, message.reference, result));
                 out
             }
-            ClientFrame::Rtc {
-                to,
-                content,
-                reference,
-                ..
-            } => {
+            ClientFrame::Rtc { to, content, reference, .. } => {
                 if !self.clients.contains_key(&to) {
                     let refusal = Err((ErrorCode::UnknownConnection, "nobody has this id"));
                     return self.answer(from, reference, refusal);
                 }
-                let frame = ServerFrame::Rtc {
-                    content,
-                    user,
-                    from: from.clone(),
-                };
+                let frame = ServerFrame::Rtc { content, user, from: from.clone() };
                 let mut out = vec![relayed(from, &to, frame)];
                 out.extend(self.answer(from, reference, Ok(())));
                 out
@@ -226,17 +208,9 @@ impl Service {
 }
 
 fn of_service(to: &ConnectionId, frame: ServerFrame) -> Delivery {
-    Delivery {
-        from: Endpoint::Service,
-        to: to.clone(),
-        frame,
-    }
+    Delivery { from: Endpoint::Service, to: to.clone(), frame }
 }
 
 fn relayed(from: &ConnectionId, to: &ConnectionId, frame: ServerFrame) -> Delivery {
-    Delivery {
-        from: Endpoint::Client(from.clone()),
-        to: to.clone(),
-        frame,
-    }
+    Delivery { from: Endpoint::Client(from.clone()), to: to.clone(), frame }
 }

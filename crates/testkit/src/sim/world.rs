@@ -44,28 +44,12 @@ pub struct World {
 #[derive(Debug)]
 enum Due {
     SocketOpens(NodeId),
-    ToService {
-        from: ConnectionId,
-        text: String,
-    },
-    ToClient {
-        node: NodeId,
-        to: ConnectionId,
-        text: String,
-    },
-    SocketLost {
-        node: NodeId,
-        cid: ConnectionId,
-    },
+    ToService { from: ConnectionId, text: String },
+    ToClient { node: NodeId, to: ConnectionId, text: String },
+    SocketLost { node: NodeId, cid: ConnectionId },
     LossNoticed(ConnectionId),
-    OpEnds {
-        node: NodeId,
-        call: CallId,
-    },
-    Report {
-        owner: Owner,
-        event: RtcEvent,
-    },
+    OpEnds { node: NodeId, call: CallId },
+    Report { owner: Owner, event: RtcEvent },
 }
 
 impl World {
@@ -124,21 +108,16 @@ impl World {
     /// Cuts a node's socket. The node learns of it at once, the service some time later.
     pub fn cut(&mut self, node: NodeId) {
         if let Some(cid) = self.nodes[node.0].cid.clone() {
-            self.schedule
-                .after(Duration::ZERO, Due::SocketLost { node, cid });
+            self.schedule.after(Duration::ZERO, Due::SocketLost { node, cid });
         }
     }
 
     /// A track or channel is added to a call: its engine wants to negotiate.
     pub fn change(&mut self, node: NodeId, call: CallId) {
-        let pc = self.nodes[node.0]
-            .engines
-            .get(&call)
-            .and_then(FakeEngine::pc);
+        let pc = self.nodes[node.0].engines.get(&call).and_then(FakeEngine::pc);
         if let Some(owner) = pc.and_then(|pc| self.fabric.get(pc)).map(|pc| pc.owner) {
             let event = RtcEvent::NegotiationNeeded;
-            self.schedule
-                .after(Duration::ZERO, Due::Report { owner, event });
+            self.schedule.after(Duration::ZERO, Due::Report { owner, event });
         }
     }
 
@@ -163,8 +142,7 @@ impl World {
                 self.input(node, Input::Timeout, Cause::Time);
                 let next = self.nodes[node.0].session.next_deadline();
                 if next.is_some_and(|next| next <= at) {
-                    self.violations
-                        .push(format!("{node}: its timer does not move on"));
+                    self.violations.push(format!("{node}: its timer does not move on"));
                     return false;
                 }
                 true
@@ -222,16 +200,8 @@ impl World {
             }
             Due::OpEnds { node, call } => self.op_ends(node, call),
             Due::Report { owner, event } => {
-                let Owner {
-                    node,
-                    call,
-                    generation,
-                } = owner;
-                let event = Input::RtcEvent {
-                    call,
-                    generation,
-                    event,
-                };
+                let Owner { node, call, generation } = owner;
+                let event = Input::RtcEvent { call, generation, event };
                 self.input(node, event, Cause::Engine(call));
             }
         }
@@ -325,8 +295,7 @@ impl World {
 
     fn send(&mut self, node: NodeId, frame: &ClientFrame) {
         let Some(from) = self.nodes[node.0].cid.clone() else {
-            self.violations
-                .push(format!("{node}: sends without a socket: {frame:?}"));
+            self.violations.push(format!("{node}: sends without a socket: {frame:?}"));
             return;
         };
         let to = match frame {
@@ -347,14 +316,9 @@ impl World {
             (Cause::Frame(Some(key)), Output::Event(Event::Incoming { call, .. })) => {
                 Some((*call, *key))
             }
-            (
-                Cause::Frame(Some(key)),
-                Output::Rtc {
-                    call,
-                    action: RtcAction::Open { .. },
-                    ..
-                },
-            ) => Some((*call, *key)),
+            (Cause::Frame(Some(key)), Output::Rtc { call, action: RtcAction::Open { .. }, .. }) => {
+                Some((*call, *key))
+            }
             (Cause::Engine(call), Output::Send(ClientFrame::Rtc { content, .. })) => {
                 let content = RtcContent::decode(content).ok();
                 self.check_description(node, *call, content.as_ref());
@@ -372,14 +336,9 @@ impl World {
         else {
             return;
         };
-        let pc = self.nodes[node.0]
-            .engines
-            .get(&call)
-            .and_then(FakeEngine::pc);
+        let pc = self.nodes[node.0].engines.get(&call).and_then(FakeEngine::pc);
         if Described::read(sent, sent.kind).map(|sent| sent.pc) != pc {
-            self.violations.push(format!(
-                "{node}, {call}: sends what is not its own: {sent:?}"
-            ));
+            self.violations.push(format!("{node}, {call}: sends what is not its own: {sent:?}"));
         }
     }
 

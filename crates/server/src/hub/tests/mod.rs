@@ -23,10 +23,7 @@ impl Room {
     }
 
     fn with(limits: HubLimits) -> Self {
-        Self {
-            hub: Hub::new(limits),
-            sent: Vec::new(),
-        }
+        Self { hub: Hub::new(limits), sent: Vec::new() }
     }
 
     /// Connections whose ids are `user/number`, without the slash.
@@ -80,10 +77,8 @@ impl Room {
     /// What was sent since the last time, as `recipient: frame`.
     fn heard(&mut self) -> Vec<String> {
         let sent = std::mem::take(&mut self.sent);
-        let mut lines: Vec<_> = sent
-            .into_iter()
-            .map(|(to, frame)| format!("{to}: {}", shown(&frame)))
-            .collect();
+        let mut lines: Vec<_> =
+            sent.into_iter().map(|(to, frame)| format!("{to}: {}", shown(&frame))).collect();
         lines.sort();
         lines
     }
@@ -103,18 +98,11 @@ fn user_of(connection: &str) -> UserId {
 }
 
 fn join(name: Option<&str>, reference: Option<RequestRef>) -> ClientFrame {
-    ClientFrame::JoinRoom {
-        group: name.map(group),
-        token: None,
-        reference,
-    }
+    ClientFrame::JoinRoom { group: name.map(group), token: None, reference }
 }
 
 fn broadcast(name: &str, content: &str, reference: Option<RequestRef>) -> ClientFrame {
-    ClientFrame::Broadcast {
-        group: group(name),
-        message: message(content, reference),
-    }
+    ClientFrame::Broadcast { group: group(name), message: message(content, reference) }
 }
 
 fn private(user: &str, content: &str, reference: Option<RequestRef>) -> ClientFrame {
@@ -125,12 +113,7 @@ fn private(user: &str, content: &str, reference: Option<RequestRef>) -> ClientFr
 }
 
 fn rtc(to: &str, content: &str, reference: Option<RequestRef>) -> ClientFrame {
-    ClientFrame::Rtc {
-        to: cid(to),
-        content: Json::from(content),
-        token: None,
-        reference,
-    }
+    ClientFrame::Rtc { to: cid(to), content: Json::from(content), token: None, reference }
 }
 
 fn message(content: &str, reference: Option<RequestRef>) -> ClientMessage {
@@ -141,31 +124,20 @@ fn message(content: &str, reference: Option<RequestRef>) -> ClientMessage {
 
 fn shown(frame: &ServerFrame) -> String {
     match frame {
-        ServerFrame::Message {
-            content,
-            user,
-            from,
-            group,
-        } => format!("{content} of {user} {} in {group}", from.as_str()),
-        ServerFrame::Private {
-            content,
-            user,
-            from,
-        } => format!("private {content} of {user} {}", from.as_str()),
-        ServerFrame::Rtc {
-            content,
-            user,
-            from,
-        } => format!("rtc {content} of {user} {}", from.as_str()),
+        ServerFrame::Message { content, user, from, group } => {
+            format!("{content} of {user} {} in {group}", from.as_str())
+        }
+        ServerFrame::Private { content, user, from } => {
+            format!("private {content} of {user} {}", from.as_str())
+        }
+        ServerFrame::Rtc { content, user, from } => {
+            format!("rtc {content} of {user} {}", from.as_str())
+        }
         ServerFrame::Notice(notice) => {
-            let Notice {
-                code, from, group, ..
-            } = notice;
+            let Notice { code, from, group, .. } = notice;
             format!("{code} {} {group}", from.as_str())
         }
-        ServerFrame::Error {
-            code, reference, ..
-        } => {
+        ServerFrame::Error { code, reference, .. } => {
             let code = code.as_ref().map_or("?", |code| code.as_str());
             format!("{code} {reference:?}")
         }

@@ -190,15 +190,10 @@ fn check_lists(room: &Room, model: &Model) {
     let mut groups = model.groups();
     groups.sort();
     let all = |filter| {
-        let query = GroupsQuery {
-            filter,
-            page: PageRequest::default(),
-        };
+        let query = GroupsQuery { filter, page: PageRequest::default() };
         let page = room.hub.groups(&query).unwrap();
         let entries = page.list.into_iter();
-        let entries: Vec<_> = entries
-            .map(|e| (e.group.to_string(), e.connections))
-            .collect();
+        let entries: Vec<_> = entries.map(|e| (e.group.to_string(), e.connections)).collect();
         entries
     };
     let owned = |list: &[(&str, u64)]| -> Vec<(String, u64)> {

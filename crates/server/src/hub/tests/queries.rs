@@ -19,13 +19,7 @@ fn room(groups: &[(&str, usize)]) -> Room {
 }
 
 fn fruit() -> Room {
-    room(&[
-        ("apple", 1),
-        ("apricot", 3),
-        ("banana", 2),
-        ("cherry", 3),
-        ("date", 5),
-    ])
+    room(&[("apple", 1), ("apricot", 3), ("banana", 2), ("cherry", 3), ("date", 5)])
 }
 
 fn by_name(condition: Condition, value: &str) -> GroupFilter {
@@ -41,20 +35,13 @@ fn query(filter: GroupFilter, page: PageRequest) -> GroupsQuery {
 }
 
 fn descending() -> PageRequest {
-    PageRequest {
-        ascending: Some(false),
-        ..PageRequest::default()
-    }
+    PageRequest { ascending: Some(false), ..PageRequest::default() }
 }
 
 fn found(room: &Room, filter: GroupFilter) -> String {
     let names = |page| {
         let page = room.hub.groups(&query(filter.clone(), page)).unwrap();
-        let names: Vec<_> = page
-            .list
-            .iter()
-            .map(|entry| entry.group.to_string())
-            .collect();
+        let names: Vec<_> = page.list.iter().map(|entry| entry.group.to_string()).collect();
         names
     };
     let forwards = names(PageRequest::default());
@@ -88,10 +75,7 @@ fn groups_by_name() {
 fn groups_by_a_range_of_names() {
     let room = fruit();
     let found = |a: &str, b: &str| {
-        found(
-            &room,
-            GroupFilter::Name(Matcher::Range(a.to_owned(), b.to_owned())),
-        )
+        found(&room, GroupFilter::Name(Matcher::Range(a.to_owned(), b.to_owned())))
     };
     assert_eq!(found("apricot", "cherry"), "apricot banana cherry");
     assert_eq!(found("cherry", "apricot"), "apricot banana cherry");
@@ -101,13 +85,7 @@ fn groups_by_a_range_of_names() {
 
 #[test]
 fn groups_whose_names_begin_at_the_edges_of_unicode() {
-    let room = room(&[
-        ("\u{d7ff}a", 1),
-        ("\u{e000}", 1),
-        ("\u{10ffff}", 1),
-        ("é", 1),
-        ("ê", 1),
-    ]);
+    let room = room(&[("\u{d7ff}a", 1), ("\u{e000}", 1), ("\u{10ffff}", 1), ("é", 1), ("ê", 1)]);
     let count = |prefix: &str| {
         let found = found(&room, by_name(Gte, prefix));
         found.split_whitespace().count()
@@ -165,20 +143,14 @@ fn sizes_follow_who_comes_and_goes() {
     for n in 1..5 {
         room.disconnect(&format!("uex{n}"));
     }
-    assert_eq!(
-        found(&room, by_size(Gt, 0.0)),
-        "apple banana apricot cherry"
-    );
+    assert_eq!(found(&room, by_size(Gt, 0.0)), "apple banana apricot cherry");
 }
 
 /// Every page of a query, with pages of this size.
 fn pages<E>(limit: u32, ascending: bool, ask: impl Fn(PageRequest) -> Page<E>) -> Vec<E> {
     let mut entries = Vec::new();
-    let mut request = PageRequest {
-        limit: Some(limit),
-        start_key: None,
-        ascending: Some(ascending),
-    };
+    let mut request =
+        PageRequest { limit: Some(limit), start_key: None, ascending: Some(ascending) };
     loop {
         let page = ask(request.clone());
         assert!(page.list.len() <= limit as usize);
@@ -229,18 +201,11 @@ fn users_of_a_group_in_pages_and_of_one_user() {
     room.member("bob4", "H");
     room.connect("bob5");
     let ask = |user: Option<&str>, page| {
-        let query = UsersQuery {
-            group: group("G"),
-            user: user.map(user_of),
-            page,
-        };
+        let query = UsersQuery { group: group("G"), user: user.map(user_of), page };
         room.hub.users(&query).unwrap()
     };
     let cids = |entries: Vec<UserEntry>| -> Vec<String> {
-        entries
-            .iter()
-            .map(|entry| entry.cid.as_str().to_owned())
-            .collect()
+        entries.iter().map(|entry| entry.cid.as_str().to_owned()).collect()
     };
     for limit in 1..=6 {
         let all = pages(limit, true, |page| ask(None, page));
@@ -253,11 +218,7 @@ fn users_of_a_group_in_pages_and_of_one_user() {
         assert_eq!(cids(bobs), ["bob3", "bob2", "bob1"]);
     }
     assert!(ask(Some("dave"), PageRequest::default()).list.is_empty());
-    let nowhere = UsersQuery {
-        group: group("nowhere"),
-        user: None,
-        page: PageRequest::default(),
-    };
+    let nowhere = UsersQuery { group: group("nowhere"), user: None, page: PageRequest::default() };
     let page = room.hub.users(&nowhere).unwrap();
     assert!(page.list.is_empty() && page.end_of_list);
 }
@@ -265,17 +226,9 @@ fn users_of_a_group_in_pages_and_of_one_user() {
 #[test]
 fn a_page_goes_on_where_it_was_even_when_that_entry_has_gone() {
     let mut room = fruit();
-    let mut request = PageRequest {
-        limit: Some(2),
-        ..PageRequest::default()
-    };
-    let first = room
-        .hub
-        .groups(&query(by_name(Gt, " "), request.clone()))
-        .unwrap();
-    let StartKey::Next(key) = first.start_key else {
-        panic!("there is more")
-    };
+    let mut request = PageRequest { limit: Some(2), ..PageRequest::default() };
+    let first = room.hub.groups(&query(by_name(Gt, " "), request.clone())).unwrap();
+    let StartKey::Next(key) = first.start_key else { panic!("there is more") };
     for n in 0..3 {
         room.disconnect(&format!("ubx{n}"));
     }
@@ -286,10 +239,7 @@ fn a_page_goes_on_where_it_was_even_when_that_entry_has_gone() {
 
 #[test]
 fn limits_have_a_default_a_maximum_and_a_minimum() {
-    let mut room = Room::with(HubLimits {
-        max_connections_per_user: 2000,
-        ..HubLimits::default()
-    });
+    let mut room = Room::with(HubLimits { max_connections_per_user: 2000, ..HubLimits::default() });
     for n in 0..1100 {
         room.member(&format!("u{n}"), "G");
     }
@@ -297,10 +247,7 @@ fn limits_have_a_default_a_maximum_and_a_minimum() {
         room.hub.users(&UsersQuery {
             group: group("G"),
             user: None,
-            page: PageRequest {
-                limit,
-                ..PageRequest::default()
-            },
+            page: PageRequest { limit, ..PageRequest::default() },
         })
     };
     assert_eq!(ask(None).unwrap().list.len(), 100);
@@ -313,10 +260,8 @@ fn limits_have_a_default_a_maximum_and_a_minimum() {
 fn a_start_key_has_to_be_one_of_ours() {
     let room = fruit();
     let ask = |key: &str| {
-        let page = PageRequest {
-            start_key: Some(Json::new(key).unwrap()),
-            ..PageRequest::default()
-        };
+        let page =
+            PageRequest { start_key: Some(Json::new(key).unwrap()), ..PageRequest::default() };
         room.hub.groups(&query(by_name(Gt, " "), page))
     };
     for bad in ["{}", "7", r#"{"group":7}"#, "[]", r#""x""#] {

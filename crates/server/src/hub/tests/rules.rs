@@ -30,10 +30,7 @@ fn a_switch_is_told_to_the_old_group_and_to_the_new_one() {
     room.member("carol1", "H");
     room.member("bob1", "G");
     room.join("bob1", Some("H"));
-    assert_eq!(
-        room.heard(),
-        ["alice1: USER_LEFT bob1 G", "carol1: USER_JOINED bob1 H"]
-    );
+    assert_eq!(room.heard(), ["alice1: USER_LEFT bob1 G", "carol1: USER_JOINED bob1 H"]);
 }
 
 #[test]
@@ -95,9 +92,7 @@ fn a_post_is_encoded_once_for_all() {
     let mut room = Room::new();
     room.member("alice1", "G");
     room.member("bob1", "G");
-    let deliveries = room
-        .hub
-        .handle_frame(&cid("alice1"), broadcast("G", "hi", None));
+    let deliveries = room.hub.handle_frame(&cid("alice1"), broadcast("G", "hi", None));
     assert_eq!(deliveries.len(), 1);
     assert_eq!(room.hub.recipients(&deliveries[0].to).count(), 2);
 }
@@ -152,10 +147,7 @@ fn a_signal_goes_to_one_connection_and_names_the_sender_by_its_socket() {
     room.frame("alice1", rtc("bob2", "offer", None));
     assert_eq!(room.heard(), [r#"bob2: rtc "offer" of alice alice1"#]);
     room.frame("alice1", rtc("bob2", "offer", Some(8)));
-    assert_eq!(
-        room.heard(),
-        ["alice1: done 8", r#"bob2: rtc "offer" of alice alice1"#]
-    );
+    assert_eq!(room.heard(), ["alice1: done 8", r#"bob2: rtc "offer" of alice alice1"#]);
 }
 
 #[test]
@@ -170,10 +162,7 @@ fn a_signal_to_a_dead_connection_is_an_error_for_who_asked() {
 
 #[test]
 fn what_nobody_took_is_answered_as_not_delivered() {
-    let receipt = Receipt {
-        sender: cid("alice1"),
-        reference: 3,
-    };
+    let receipt = Receipt { sender: cid("alice1"), reference: 3 };
     let delivery = receipt.answer(0);
     assert_eq!(delivery.to, Address::Connection(cid("alice1")));
     let text = std::str::from_utf8(&delivery.frame).unwrap();
@@ -186,19 +175,11 @@ fn an_unknown_action_is_an_error_with_the_ref_it_carried() {
     room.connect("alice1");
     for (frame, answer) in [
         (r#"{"action":"dance"}"#, "alice1: UNKNOWN_ACTION None"),
-        (
-            r#"{"action":"dance","ref":3}"#,
-            "alice1: UNKNOWN_ACTION Some(3)",
-        ),
-        (
-            r#"{"action":"dance","ref":"x"}"#,
-            "alice1: UNKNOWN_ACTION None",
-        ),
+        (r#"{"action":"dance","ref":3}"#, "alice1: UNKNOWN_ACTION Some(3)"),
+        (r#"{"action":"dance","ref":"x"}"#, "alice1: UNKNOWN_ACTION None"),
     ] {
-        let frame = ClientFrame::Unknown {
-            action: "dance".to_owned(),
-            frame: Json::new(frame).unwrap(),
-        };
+        let frame =
+            ClientFrame::Unknown { action: "dance".to_owned(), frame: Json::new(frame).unwrap() };
         room.frame("alice1", frame);
         assert_eq!(room.heard(), [answer]);
     }
@@ -224,30 +205,18 @@ fn connections_are_limited_in_all_and_for_each_user() {
     room.connect("alice1");
     room.connect("alice2");
     let user = user_of("alice");
-    assert_eq!(
-        room.try_connect("alice3"),
-        Err(ConnectError::TooManyOfUser { user, max: 2 })
-    );
-    assert_eq!(
-        room.hub.connect(cid("alice1"), user_of("bob")),
-        Err(ConnectError::IdTaken)
-    );
+    assert_eq!(room.try_connect("alice3"), Err(ConnectError::TooManyOfUser { user, max: 2 }));
+    assert_eq!(room.hub.connect(cid("alice1"), user_of("bob")), Err(ConnectError::IdTaken));
     room.connect("bob1");
-    assert_eq!(
-        room.try_connect("carol1"),
-        Err(ConnectError::ServiceFull { max: 3 })
-    );
+    assert_eq!(room.try_connect("carol1"), Err(ConnectError::ServiceFull { max: 3 }));
     room.disconnect("alice1");
     room.connect("alice3");
 }
 
 #[test]
 fn groups_are_limited_in_number_and_size_and_a_refusal_changes_nothing() {
-    let mut room = Room::with(HubLimits {
-        max_groups: 2,
-        max_group_size: 2,
-        ..HubLimits::default()
-    });
+    let mut room =
+        Room::with(HubLimits { max_groups: 2, max_group_size: 2, ..HubLimits::default() });
     room.member("alice1", "G");
     room.member("bob1", "G");
     room.member("carol1", "H");
