@@ -2,7 +2,7 @@
 
 use skapi_rtc_protocol::{HangupReason, RtcSignal};
 use skapi_rtc_signaling::{
-    CallPhase, CloseReason, Config, EndReason, Event, Input, LinkLoss, RtcEvent, Usage,
+    CallPhase, CloseReason, EndReason, Event, Input, LinkLoss, RtcEvent, Usage,
 };
 
 use super::{
