@@ -74,18 +74,29 @@ pub(crate) async fn send(call: &Call, path: &Path, output: &Output) -> Result<()
     Ok(())
 }
 
+/// Where received files go.
+pub(crate) struct Inbox {
+    pub(crate) folder: PathBuf,
+    /// The largest file, in bytes.
+    pub(crate) max_size: u64,
+}
+
 /// Receives a file into a folder, under its own name or one like it. Never fails: what goes wrong is told
 /// to the sender and to the one who listens.
-pub(crate) async fn receive(channel: Channel, folder: Option<&Path>, output: &Output) {
+pub(crate) async fn receive(channel: Channel, inbox: Option<&Inbox>, output: &Output) {
     let started = Instant::now();
     let mut incoming = match IncomingFile::announced(channel).await {
         Ok(incoming) => incoming,
         Err(error) => return output.warning(&format!("a file that did not come: {error}")),
     };
     let name = incoming.name().to_owned();
-    let Some(folder) = folder else {
+    let Some(Inbox { folder, max_size }) = inbox else {
         return incoming.refuse("this peer stores no files (it runs without --save-dir)").await;
     };
+    if incoming.size() > *max_size {
+        let limit = max_size >> 20;
+        return incoming.refuse(&format!("this peer stores no files above {limit} MiB")).await;
+    }
     let (path, file) = match create(folder, &name).await {
         Ok(created) => created,
         Err(error) => {

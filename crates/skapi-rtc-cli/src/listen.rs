@@ -11,7 +11,7 @@ use skapi_rtc::{
 use crate::{
     connect::{ConnectArgs, connect},
     exit::{Exit, Failure},
-    files,
+    files::{self, Inbox},
     output::Output,
     signals::Stop,
 };
@@ -23,6 +23,9 @@ pub(crate) struct ListenArgs {
     /// Folder for files that callers send; without it they are refused
     #[arg(long, value_name = "DIR")]
     save_dir: Option<PathBuf>,
+    /// Largest file to store, in MiB; larger ones are refused
+    #[arg(long, value_name = "MIB", default_value_t = 4096, requires = "save_dir")]
+    max_file_mib: u64,
     /// Leave after the first call
     #[arg(long)]
     once: bool,
@@ -37,6 +40,9 @@ struct CallEvent<'a> {
     reason: Option<String>,
 }
 
+/// Channels of one call that are served at a time; further ones are closed.
+const MAX_CHANNELS: usize = 64;
+
 pub(crate) async fn run(args: ListenArgs, output: &Output) -> Result<(), Failure> {
     let (realtime, mut events) = connect(&args.connect, output).await?;
     #[derive(Serialize)]
@@ -44,7 +50,8 @@ pub(crate) async fn run(args: ListenArgs, output: &Output) -> Result<(), Failure
         event: &'static str,
     }
     output.line("waiting for calls (Ctrl-C ends)", &Waiting { event: "waiting" });
-    let folder = args.save_dir.map(Arc::new);
+    let max_size = args.max_file_mib.saturating_mul(1 << 20);
+    let inbox = args.save_dir.map(|folder| Arc::new(Inbox { folder, max_size }));
     let mut calls = tokio::task::JoinSet::new();
     let mut stop = Stop::listen()?;
     let result = loop {
@@ -53,7 +60,7 @@ pub(crate) async fn run(args: ListenArgs, output: &Output) -> Result<(), Failure
             Some(_) = calls.join_next() => if args.once { break Ok(()) },
             event = events.next() => match event {
                 Some(RealtimeEvent::Incoming(call)) => {
-                    calls.spawn(answer(call, folder.clone(), *output));
+                    calls.spawn(answer(call, inbox.clone(), *output));
                 }
                 Some(RealtimeEvent::Closed(CloseReason::Refused(reason))) => {
                     break Err(Failure::msg(Exit::NotAuthorised, reason));
@@ -69,7 +76,7 @@ pub(crate) async fn run(args: ListenArgs, output: &Output) -> Result<(), Failure
     result
 }
 
-async fn answer(incoming: IncomingCall, folder: Option<Arc<PathBuf>>, output: Output) {
+async fn answer(incoming: IncomingCall, inbox: Option<Arc<Inbox>>, output: Output) {
     let (user, cid) = (incoming.user().to_string(), incoming.peer().to_string());
     let say = |event, text: String, reason| {
         output.line(text, &CallEvent { event, user: &user, cid: &cid, reason });
@@ -83,25 +90,25 @@ async fn answer(incoming: IncomingCall, folder: Option<Arc<PathBuf>>, output: Ou
         }
     };
     say("call_up", format!("in a call with {user}"), None);
-    serve(&call, folder, output).await;
+    serve(&call, inbox, output).await;
     let reason = call.ended().await.to_string();
     say("ended", format!("the call with {user} has ended: {reason}"), Some(reason));
 }
 
 /// Serves every channel of a call until it ends.
-async fn serve(call: &Call, folder: Option<Arc<PathBuf>>, output: Output) {
+async fn serve(call: &Call, inbox: Option<Arc<Inbox>>, output: Output) {
     let mut channels = tokio::task::JoinSet::new();
     while let Some(channel) = call.next_channel().await {
-        if IncomingFile::is_file(&channel) {
-            let folder = folder.clone();
-            channels.spawn(async move {
-                files::receive(channel, folder.as_ref().map(|path| path.as_path()), &output).await;
-            });
+        // Those that have ended are let go.
+        while channels.try_join_next().is_some() {}
+        if channels.len() >= MAX_CHANNELS {
+            channel.close().await;
+        } else if IncomingFile::is_file(&channel) {
+            let inbox = inbox.clone();
+            channels.spawn(async move { files::receive(channel, inbox.as_deref(), &output).await });
         } else {
             channels.spawn(echo(channel));
         }
-        // Those that have ended are let go.
-        while channels.try_join_next().is_some() {}
     }
     // The call is over, so every channel ends.
     while channels.join_next().await.is_some() {}

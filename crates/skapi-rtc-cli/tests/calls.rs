@@ -87,6 +87,13 @@ impl Running {
         }
     }
 
+    /// Sends a line by chat, and waits for its echo.
+    #[track_caller]
+    fn chats(&mut self, text: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{text}").unwrap();
+        assert_eq!(self.expect("message")["value"], text);
+    }
+
     /// Waits for the end of the process.
     #[track_caller]
     fn exit_code(&mut self) -> Option<i32> {
@@ -133,15 +140,19 @@ impl Drop for Running {
 
 /// A service in dev mode.
 struct Service {
-    _process: Running,
+    process: Running,
     url: String,
 }
 
 impl Service {
     fn start() -> Self {
-        let process = Running::start(program(&["serve", "--dev", "--listen", "127.0.0.1:0"]));
+        Self::start_at("127.0.0.1:0")
+    }
+
+    fn start_at(address: &str) -> Self {
+        let process = Running::start(program(&["serve", "--dev", "--listen", address]));
         let url = process.expect("listening")["http"].as_str().unwrap().to_owned();
-        Self { _process: process, url }
+        Self { process, url }
     }
 
     fn listen(&self, user: &str, more: &[&str]) -> Running {
@@ -249,6 +260,24 @@ fn who_is_interrupted_before_the_work_is_done_does_not_end_well() {
 }
 
 #[test]
+fn a_service_that_is_killed_does_not_end_the_call() {
+    let mut service = Service::start();
+    let _peer = service.listen("echo", &[]);
+    let mut caller = Running::start_with_stdin(service.call("echo", &[]));
+    caller.expect("chat");
+    service.process.kill();
+    caller.expect("disconnected");
+    caller.chats("without a service");
+    // With another secret, so that both have to ask for a new token.
+    let address = service.url.trim_start_matches("http://").to_owned();
+    let _service = Service::start_at(&address);
+    caller.expect("reconnected");
+    caller.chats("with another service");
+    drop(caller.child.stdin.take());
+    assert_eq!(caller.exit_code(), Some(0));
+}
+
+#[test]
 fn whoever_cannot_be_called_is_named() {
     let service = Service::start();
     let nobody = service.call("cid:nobody", &["--message", "x"]).output().unwrap();
@@ -293,6 +322,11 @@ fn files_that_cannot_be_read_or_stored_are_named() {
     let unwanted = service.call("echo", &["--send-file", &sent]).output().unwrap();
     assert_fails(&unwanted, 7, &["x.bin was not sent", "--save-dir"]);
     drop(peer);
+
+    let inbox = folder.path().join("inbox").display().to_string();
+    let _peer = service.listen("small", &["--save-dir", &inbox, "--max-file-mib", "0"]);
+    let large = service.call("small", &["--send-file", &sent]).output().unwrap();
+    assert_fails(&large, 7, &["x.bin was not sent", "no files above 0 MiB"]);
 }
 
 /// A limit on the size of files stands in for a disk that is full: the write fails in the middle.

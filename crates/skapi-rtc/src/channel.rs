@@ -64,7 +64,8 @@ impl Channel {
         (self.sender, self.receiver)
     }
 
-    /// Closes the channel; what was sent before still arrives. The call goes on.
+    /// Closes the channel; what was sent before still arrives, what the peer sends meanwhile does not. The
+    /// call goes on.
     pub async fn close(&self) {
         self.sender.close().await;
     }
@@ -132,7 +133,8 @@ impl ChannelSender {
         self.channel.max_message_size()
     }
 
-    /// Closes the channel; what was sent before still arrives. The call goes on.
+    /// Closes the channel; what was sent before still arrives, what the peer sends meanwhile does not. The
+    /// call goes on.
     pub async fn close(&self) {
         self.channel.close().await;
     }

@@ -126,7 +126,9 @@ impl Call {
         ended(self.shared()).await
     }
 
-    /// Hangs up, and waits until the call has ended here.
+    /// Hangs up, and waits until the call has ended here. What still waits in a channel's send buffer is
+    /// lost with it: whoever has to know that something arrived asks the peer, as
+    /// [`file`](crate::file) does.
     pub async fn hangup(&self) -> CallEnd {
         self.lease.hang_up();
         self.ended().await
