@@ -33,7 +33,9 @@ What a contributor runs: cargo xtask <command>
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let command = args.next().unwrap_or_else(|| "help".to_owned());
-    let args: Vec<String> = args.collect();
+    // A `--` before the arguments is what many are used to, and means nothing here.
+    let args: Vec<String> =
+        args.enumerate().filter(|(n, a)| *n > 0 || a != "--").map(|(_, a)| a).collect();
     let result = match command.as_str() {
         "demo" => demo::run(&args),
         "test" => tests_command::run(&args),

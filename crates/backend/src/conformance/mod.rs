@@ -3,7 +3,7 @@
 //! A check is an async function over a [`Rig`], which holds the two engines. In a test of a backend,
 //! [`conformance_tests!`](crate::conformance_tests) makes one test of each:
 //!
-//! ```ignore
+//! ```text
 //! fn engine() -> std::sync::Arc<dyn skapi_rtc_backend::Backend> { /* yours */ }
 //!
 //! skapi_rtc_backend::conformance_tests!(engine, engine, not_applicable: []);
