@@ -31,9 +31,10 @@ async fn main() -> anyhow::Result<()> {
 
     let (alice, _) = connect("alice").await?;
     let (bob, bob_events) = connect("bob").await?;
-    tokio::spawn(answer(bob_events));
+    let answering = tokio::spawn(answer(bob_events));
 
     dial(&alice, &bob).await?;
+    answering.await??;
 
     alice.close_realtime().await;
     bob.close_realtime().await;
@@ -54,7 +55,7 @@ async fn dial(alice: &Realtime, bob: &Realtime) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Bob takes every call and answers what he hears.
+/// Bob takes a call and answers what he hears.
 async fn answer(mut events: RealtimeEvents) -> anyhow::Result<()> {
     while let Some(event) = events.next().await {
         let RealtimeEvent::Incoming(incoming) = event else {
@@ -68,6 +69,7 @@ async fn answer(mut events: RealtimeEvents) -> anyhow::Result<()> {
             channel.send("hello, Alice").await?;
         }
         println!("Bob: {}", call.ended().await);
+        break;
     }
     Ok(())
 }
