@@ -4,11 +4,11 @@
 
 mod support;
 
-use std::{future::Future as _, sync::Arc, time::Duration};
+use std::{future::Future as _, sync::Arc};
 
 use skapi_rtc::{
-    CallOptions, ConnectError, ConnectOptions, EndReason, Endpoint, OpenError, QueryError,
-    Recipient, SocketError, TokenError, TokenProvider, connect_realtime,
+    CallOptions, ConnectError, ConnectOptions, EndReason, Endpoint, OpenError, PlaceError,
+    QueryError, Recipient, SocketError, TokenError, TokenProvider, connect_realtime,
     protocol::{ClientFrame, Json, ServerFrame},
     transport::{Received, Socket, SocketSink, SocketStream, Transport, memory},
 };
@@ -84,7 +84,7 @@ async fn a_token_provider_that_panics_fails_the_connect() {
 #[tokio::test]
 async fn a_call_that_nobody_picks_up_does_not_stay_behind() {
     let (transport, mut service) = memory::transport();
-    let (realtime, _events, _socket) = connected(options(transport), &mut service).await;
+    let (realtime, _events, mut socket) = connected(options(transport), &mut service).await;
     let place = || realtime.connect_rtc(cid("peer"), CallOptions::default());
     let mut placing = Box::pin(place());
     std::future::poll_fn(|cx| {
@@ -92,11 +92,18 @@ async fn a_call_that_nobody_picks_up_does_not_stay_behind() {
         std::task::Poll::Ready(())
     })
     .await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    // The offer has left, so the call is placed.
+    hear_news(&mut socket).await;
     drop(placing);
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    // Otherwise there would be a call with this peer already.
-    let _ = soon("placing", place()).await.unwrap();
+    let again = async {
+        loop {
+            match place().await {
+                Err(PlaceError::AlreadyInCall(_)) => tokio::task::yield_now().await,
+                placed => return placed,
+            }
+        }
+    };
+    let _ = soon("the first call to end", again).await.unwrap();
 }
 
 /// Events that nobody reads are dropped; answers to requests must come through all the same.
