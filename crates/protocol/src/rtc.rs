@@ -27,6 +27,11 @@ pub struct RtcContent {
     pub reason: Option<HangupReason>,
     /// What the sender knows beyond Skapi; in its first content of a call. Our extension.
     pub capabilities: Option<Vec<Capability>>,
+    /// The number of this content among those of its sender in this call, counted from 1; a content
+    /// without a signal has none. Our extension.
+    pub seq: Option<u32>,
+    /// All of the peer's contents of this call up to this number have arrived. Our extension.
+    pub ack: Option<u32>,
 }
 
 /// One signal.
@@ -53,7 +58,7 @@ pub enum RtcSignal {
 impl RtcContent {
     /// A content with nothing beside the signal.
     pub fn new(signal: RtcSignal) -> Self {
-        Self { signal, call: None, reason: None, capabilities: None }
+        Self { signal, call: None, reason: None, capabilities: None, seq: None, ack: None }
     }
 
     /// Sets the call it belongs to.
@@ -71,6 +76,18 @@ impl RtcContent {
     /// Sets what the sender knows.
     pub fn capabilities(mut self, capabilities: Vec<Capability>) -> Self {
         self.capabilities = Some(capabilities);
+        self
+    }
+
+    /// Sets its number.
+    pub fn seq(mut self, seq: u32) -> Self {
+        self.seq = Some(seq);
+        self
+    }
+
+    /// Sets up to which number the peer's contents have arrived.
+    pub fn ack(mut self, ack: u32) -> Self {
+        self.ack = Some(ack);
         self
     }
 
@@ -113,6 +130,8 @@ impl RtcContent {
             call: Fields::optional("call", raw.call)?,
             reason: Fields::optional("reason", raw.reason)?,
             capabilities: Fields::optional("caps", raw.caps)?,
+            seq: Fields::optional("seq", raw.seq)?,
+            ack: Fields::optional("ack", raw.ack)?,
         })
     }
 
@@ -122,6 +141,8 @@ impl RtcContent {
             call: self.call,
             reason: self.reason.as_ref(),
             caps: self.capabilities.as_deref(),
+            seq: self.seq,
+            ack: self.ack,
             ..ContentOut::default()
         };
         match &self.signal {
@@ -208,6 +229,8 @@ text_enum! {
         /// It takes an offer in a running call for a renegotiation, and resolves colliding offers as the
         /// W3C's perfect negotiation does.
         Renegotiate = "renegotiate",
+        /// It acknowledges contents that carry a number, and sends its own again until they are.
+        Ack = "ack",
     }
 }
 
@@ -232,6 +255,10 @@ struct RawContent<'a> {
     reason: Option<&'a RawValue>,
     #[serde(borrow)]
     caps: Option<&'a RawValue>,
+    #[serde(borrow)]
+    seq: Option<&'a RawValue>,
+    #[serde(borrow)]
+    ack: Option<&'a RawValue>,
 }
 
 #[derive(Default, Serialize)]
@@ -254,6 +281,10 @@ struct ContentOut<'a> {
     reason: Option<&'a HangupReason>,
     #[serde(skip_serializing_if = "Option::is_none")]
     caps: Option<&'a [Capability]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ack: Option<u32>,
 }
 
 fn description(

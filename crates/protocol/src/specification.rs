@@ -268,6 +268,8 @@ fn fields() {
         call: Some(CallKey(1)),
         reason: Some(HangupReason::Busy),
         capabilities: Some(Vec::new()),
+        seq: Some(1),
+        ack: Some(1),
     };
     let query = UsersQuery {
         group: GroupName::new("lobby").unwrap(),

@@ -35,6 +35,8 @@ fn deep_nesting_costs_no_stack() {
             "call",
             "reason",
             "caps",
+            "seq",
+            "ack",
         ] {
             assert!(RtcContent::decode(&json(&format!(r#"{{"{key}":{deep}}}"#))).is_err());
         }

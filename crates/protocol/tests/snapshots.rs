@@ -303,6 +303,10 @@ fn contents_of_our_own() {
         RtcContent::new(RtcSignal::HungUp("bob".to_owned()))
             .reason(HangupReason::Other("on_fire".to_owned())),
     );
+    is_content(
+        r#"{"pickup":"bob","call":"0123456789abcdef","seq":4294967295,"ack":0}"#,
+        RtcContent::new(RtcSignal::Pickup("bob".to_owned())).call(call).seq(u32::MAX).ack(0),
+    );
     is_content("{}", RtcContent::new(RtcSignal::None));
 }
 
@@ -316,7 +320,7 @@ fn words_on_the_wire() {
     let words: Vec<_> = HangupReason::ALL.iter().map(HangupReason::as_str).collect();
     assert_eq!(words.join(" "), "declined busy cancelled no_answer answered_elsewhere failed");
     let words: Vec<_> = Capability::ALL.iter().map(Capability::as_str).collect();
-    assert_eq!(words.join(" "), "ringing renegotiate");
+    assert_eq!(words.join(" "), "ringing renegotiate ack");
     let words: Vec<_> = NoticeCode::ALL.iter().map(NoticeCode::as_str).collect();
     assert_eq!(words.join(" "), "USER_JOINED USER_LEFT USER_DISCONNECTED");
 }

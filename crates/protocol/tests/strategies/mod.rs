@@ -201,12 +201,15 @@ pub(crate) fn rtc_content() -> impl Strategy<Value = RtcContent> {
         known.extend(other.map(Capability::Other));
         known
     });
-    (signal, of(any::<u64>()), of(reason), of(capabilities)).prop_map(
-        |(signal, call, reason, capabilities)| {
+    let numbers = (of(any::<u32>()), of(any::<u32>()));
+    (signal, of(any::<u64>()), of(reason), of(capabilities), numbers).prop_map(
+        |(signal, call, reason, capabilities, (seq, ack))| {
             let mut content = RtcContent::new(signal);
             content.call = call.map(CallKey);
             content.reason = reason;
             content.capabilities = capabilities;
+            content.seq = seq;
+            content.ack = ack;
             content
         },
     )
@@ -316,6 +319,8 @@ pub(crate) fn any_fields() -> impl Strategy<Value = String> {
         "call",
         "reason",
         "caps",
+        "seq",
+        "ack",
         "group",
         "user_id",
         "searchFor",
