@@ -24,7 +24,11 @@ pub type RequestRef = u32;
 #[non_exhaustive]
 pub enum ClientFrame {
     /// "I am still here": right after the socket has opened, then every 15 seconds.
-    KeepAlive,
+    KeepAlive {
+        /// How many frames of the service the client has received on this connection id, the greeting not
+        /// counted: the service need not keep them any more. Our extension.
+        received: Option<u64>,
+    },
     /// Joins a group, leaving the one before.
     JoinRoom {
         /// The group, or `None` to leave.
@@ -102,7 +106,9 @@ impl fmt::Debug for ClientFrame {
     /// Leaves tokens out: frames end up in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::KeepAlive => f.write_str("KeepAlive"),
+            Self::KeepAlive { received } => {
+                f.debug_struct("KeepAlive").field("received", received).finish()
+            }
             Self::JoinRoom { group, token, reference } => f
                 .debug_struct("JoinRoom")
                 .field("group", group)
@@ -159,7 +165,9 @@ impl ClientFrame {
             })
         };
         Ok(match action.as_str() {
-            "keepAlive" => Self::KeepAlive,
+            "keepAlive" => {
+                Self::KeepAlive { received: Fields::optional("received", raw.received)? }
+            }
             "joinRoom" => Self::JoinRoom {
                 group: Fields::optional("rid", raw.rid)?,
                 token: token()?,
@@ -183,7 +191,9 @@ impl ClientFrame {
 
     pub(crate) fn encode(&self) -> Result<String, serde_json::Error> {
         match self {
-            Self::KeepAlive => Ok(r#"{"action":"keepAlive"}"#.to_owned()),
+            Self::KeepAlive { received } => {
+                serde_json::to_string(&KeepAliveOut { action: "keepAlive", received: *received })
+            }
             Self::JoinRoom { group, token, reference } => serde_json::to_string(&JoinRoomOut {
                 action: "joinRoom",
                 rid: group.as_ref(),
@@ -226,6 +236,15 @@ struct RawClientFrame<'a> {
     token: Option<&'a RawValue>,
     #[serde(borrow, rename = "ref")]
     reference: Option<&'a RawValue>,
+    #[serde(borrow)]
+    received: Option<&'a RawValue>,
+}
+
+#[derive(Serialize)]
+struct KeepAliveOut {
+    action: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received: Option<u64>,
 }
 
 #[derive(Serialize)]

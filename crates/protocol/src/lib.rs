@@ -9,7 +9,7 @@
 //! use skapi_rtc_protocol::{ClientFrame, Limits, decode_client, encode_client};
 //!
 //! let frame = decode_client(r#"{"action":"keepAlive"}"#, &Limits::default())?;
-//! assert_eq!(frame, ClientFrame::KeepAlive);
+//! assert_eq!(frame, ClientFrame::KeepAlive { received: None });
 //! assert_eq!(encode_client(&frame), r#"{"action":"keepAlive"}"#);
 //! # Ok::<(), skapi_rtc_protocol::DecodeError>(())
 //! ```
@@ -34,7 +34,7 @@ pub use codec::{
 };
 pub use ids::{ConnectionId, GroupName, IdError, UserId};
 pub use json::{Json, JsonError};
-pub use ready::{Ready, ServerLimits};
+pub use ready::{Ready, Resumed, ServerLimits};
 pub use rtc::{CallKey, Capability, HangupReason, RtcContent, RtcSignal};
 pub use sdp::{IceCandidate, IceServer, SdpKind, SessionDescription};
-pub use server::{ErrorCode, Notice, NoticeCode, ServerFrame};
+pub use server::{ErrorCode, GoingAway, Notice, NoticeCode, ServerFrame};

@@ -17,6 +17,9 @@ pub struct Ready {
     /// The secret by which a lost connection is resumed, where the service offers that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<String>,
+    /// On a resumed connection: where the two sides stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<Resumed>,
     /// STUN and TURN servers for this client's calls.
     #[serde(default)]
     pub ice_servers: Vec<IceServer>,
@@ -35,11 +38,24 @@ impl Ready {
             cid,
             user_id,
             resume: None,
+            resumed: None,
             ice_servers: Vec::new(),
             limits: ServerLimits::default(),
             server: String::new(),
         }
     }
+}
+
+/// What a service still knows of a connection that is resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resumed {
+    /// How many frames of the client the service had taken on this connection, keep-alives not counted.
+    /// The client sends the others again.
+    pub received: u64,
+    /// Whether nothing is lost: the connection is in its group, and every frame that the client has not
+    /// had follows. Otherwise only the id is the same: both sides count from zero, and the client joins
+    /// its group again.
+    pub complete: bool,
 }
 
 /// What a service accepts from one client.
@@ -64,6 +80,7 @@ impl fmt::Debug for Ready {
             .field("cid", &self.cid)
             .field("user_id", &self.user_id)
             .field("resume", &hidden(&self.resume))
+            .field("resumed", &self.resumed)
             .field("ice_servers", &self.ice_servers)
             .field("limits", &self.limits)
             .field("server", &self.server)

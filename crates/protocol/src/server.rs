@@ -1,5 +1,7 @@
 //! Frames from the service to a client.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -63,6 +65,8 @@ pub enum ServerFrame {
         /// The frame's `ref`.
         reference: RequestRef,
     },
+    /// The service is about to close this connection, and asks not to be besieged. Our extension.
+    GoingAway(GoingAway),
     /// A frame without a key that this version knows.
     Unknown(Json),
 }
@@ -92,6 +96,21 @@ impl Notice {
             }
             NoticeCode::Other(code) => format!("User \"{user}\": {code}."),
         }
+    }
+}
+
+/// What a service says before it goes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GoingAway {
+    /// When this client may come back, in milliseconds from now; each is given a moment of its own.
+    #[serde(default)]
+    pub retry_after_ms: u64,
+}
+
+impl GoingAway {
+    /// When this client may come back, from now.
+    pub fn retry_after(self) -> Duration {
+        Duration::from_millis(self.retry_after_ms)
     }
 }
 
@@ -171,6 +190,8 @@ impl ServerFrame {
             Self::Ready(Fields::record("#ready", raw.ready)?)
         } else if raw.done.is_some() {
             Self::Done { reference: Fields::required("#done", raw.done)? }
+        } else if raw.going_away.is_some() {
+            Self::GoingAway(Fields::record("#going_away", raw.going_away)?)
         } else {
             Self::Unknown(Fields::whole_unprotected(text)?)
         })
@@ -207,6 +228,9 @@ impl ServerFrame {
             }),
             Self::Ready(ready) => serde_json::to_string(&ReadyOut { ready }),
             Self::Done { reference } => serde_json::to_string(&DoneOut { done: *reference }),
+            Self::GoingAway(going_away) => {
+                serde_json::to_string(&GoingAwayOut { going_away: *going_away })
+            }
             Self::Unknown(frame) => Ok(frame.as_str().to_owned()),
         }
     }
@@ -229,6 +253,8 @@ struct RawServerFrame<'a> {
     ready: Option<&'a RawValue>,
     #[serde(borrow, rename = "#done")]
     done: Option<&'a RawValue>,
+    #[serde(borrow, rename = "#going_away")]
+    going_away: Option<&'a RawValue>,
     #[serde(borrow, rename = "#user_id")]
     user_id: Option<&'a RawValue>,
     #[serde(borrow, rename = "#scid")]
@@ -316,4 +342,10 @@ struct ReadyOut<'a> {
 struct DoneOut {
     #[serde(rename = "#done")]
     done: RequestRef,
+}
+
+#[derive(Serialize)]
+struct GoingAwayOut {
+    #[serde(rename = "#going_away")]
+    going_away: GoingAway,
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     CallKey, Capability, ClientFrame, ClientMessage, ConnectionId, ErrorCode, GroupName,
-    HangupReason, IceCandidate, IceServer, Json, Limits, NoticeCode, Notification, Ready,
+    HangupReason, IceCandidate, IceServer, Json, Limits, NoticeCode, Notification, Ready, Resumed,
     RtcContent, RtcSignal, ServerFrame, ServerLimits, SessionDescription, UserId, decode_client,
     decode_server, encode_client, encode_server,
     http::{
@@ -64,7 +64,7 @@ trait Variants {
 
 variants! {
     client_frame of ClientFrame {
-        ClientFrame::KeepAlive => "keepAlive",
+        ClientFrame::KeepAlive { .. } => "keepAlive",
         ClientFrame::JoinRoom { .. } => "joinRoom",
         ClientFrame::Broadcast { .. } => "broadcast",
         ClientFrame::SendMessage { .. } => "sendMessage",
@@ -82,6 +82,7 @@ variants! {
         ServerFrame::Error { .. } => "#error",
         ServerFrame::Ready(_) => "#ready",
         ServerFrame::Done { .. } => "#done",
+        ServerFrame::GoingAway(_) => "#going_away",
         ServerFrame::Unknown(_) => "Any other frame",
     }
 }
@@ -253,6 +254,7 @@ fn fields() {
         cid: ConnectionId::new("a").unwrap(),
         user_id: UserId::new("alice").unwrap(),
         resume: text(),
+        resumed: Some(Resumed { received: 1, complete: true }),
         ice_servers: vec![IceServer { urls: Vec::new(), username: text(), credential: text() }],
         limits: ServerLimits { max_frame_bytes: 1 },
         server: String::new(),

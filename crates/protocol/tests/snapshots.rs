@@ -4,9 +4,9 @@ mod common;
 
 use common::{cid, client, group, json, server, user};
 use skapi_rtc_protocol::{
-    CallKey, Capability, ClientFrame, ClientMessage, ErrorCode, HangupReason, IceCandidate,
-    IceServer, Json, Notice, NoticeCode, Notification, Ready, RtcContent, RtcSignal, ServerFrame,
-    SessionDescription, encode_client, encode_server,
+    CallKey, Capability, ClientFrame, ClientMessage, ErrorCode, GoingAway, HangupReason,
+    IceCandidate, IceServer, Json, Notice, NoticeCode, Notification, Ready, Resumed, RtcContent,
+    RtcSignal, ServerFrame, SessionDescription, encode_client, encode_server,
 };
 
 /// The text and the frame stand for each other.
@@ -36,7 +36,9 @@ fn skapi_message(content: &str) -> ClientMessage {
 
 #[test]
 fn keep_alive() {
-    is_client(r#"{"action":"keepAlive"}"#, ClientFrame::KeepAlive);
+    is_client(r#"{"action":"keepAlive"}"#, ClientFrame::KeepAlive { received: None });
+    let received = Some(12);
+    is_client(r#"{"action":"keepAlive","received":12}"#, ClientFrame::KeepAlive { received });
 }
 
 #[test]
@@ -225,6 +227,20 @@ fn ready() {
     is_server(
         r##"{"#ready":{"cid":"a","user_id":"alice","resume":"s3cret","ice_servers":[{"urls":["stun:stun.example:3478"]},{"urls":["turn:turn.example:3478?transport=udp"],"username":"1760000000:alice","credential":"c3R1Zg=="}],"limits":{"max_frame_bytes":131072},"server":"skapi-rtc/0.1.0"}}"##,
         ServerFrame::Ready(ready),
+    );
+    let mut ready = Ready::new(cid("a"), user("alice"));
+    ready.resumed = Some(Resumed { received: 7, complete: true });
+    is_server(
+        r##"{"#ready":{"cid":"a","user_id":"alice","resumed":{"received":7,"complete":true},"ice_servers":[],"limits":{"max_frame_bytes":131072},"server":""}}"##,
+        ServerFrame::Ready(ready),
+    );
+}
+
+#[test]
+fn going_away() {
+    is_server(
+        r##"{"#going_away":{"retry_after_ms":1500}}"##,
+        ServerFrame::GoingAway(GoingAway { retry_after_ms: 1500 }),
     );
 }
 

@@ -82,7 +82,7 @@ impl Router {
 
     pub(crate) fn handle_frame(&self, from: &ConnectionId, frame: ClientFrame) {
         // The most frequent frame of all has nothing to route.
-        if matches!(frame, ClientFrame::KeepAlive) {
+        if matches!(frame, ClientFrame::KeepAlive { .. }) {
             return;
         }
         let mut state = lock(&self.state);

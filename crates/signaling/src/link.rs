@@ -153,7 +153,7 @@ impl Link {
     }
 
     fn keep_alive(&mut self, now: Instant, config: &Config, out: &mut Outbox) {
-        out.send(ClientFrame::KeepAlive);
+        out.send(ClientFrame::KeepAlive { received: None });
         self.keep_alive_at = now + config.keep_alive;
     }
 }

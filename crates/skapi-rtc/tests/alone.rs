@@ -39,7 +39,7 @@ async fn a_sign_of_life_comes_first_and_a_lost_socket_is_replaced_with_a_fresh_t
         ConnectOptions::with_endpoint(endpoint, Counting(0.into())).transport(Arc::new(transport));
     let (realtime, mut events, mut socket) = connected(options, &mut service).await;
     assert_eq!(socket.token, "0");
-    assert_eq!(hear(&mut socket).await, ClientFrame::KeepAlive);
+    assert_eq!(hear(&mut socket).await, ClientFrame::KeepAlive { received: None });
     assert_eq!(realtime.cid(), Some(cid("own")));
 
     drop(socket);

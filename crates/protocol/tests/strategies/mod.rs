@@ -9,8 +9,8 @@ use proptest::{
 };
 use serde_json::Value;
 use skapi_rtc_protocol::{
-    CallKey, Capability, ClientFrame, ClientMessage, ConnectionId, ErrorCode, GroupName,
-    HangupReason, IceCandidate, IceServer, Json, Notice, NoticeCode, Notification, Ready,
+    CallKey, Capability, ClientFrame, ClientMessage, ConnectionId, ErrorCode, GoingAway, GroupName,
+    HangupReason, IceCandidate, IceServer, Json, Notice, NoticeCode, Notification, Ready, Resumed,
     RtcContent, RtcSignal, ServerFrame, SessionDescription, UserId,
     http::{
         Condition, GroupEntry, GroupFilter, GroupQuery, GroupsQuery, Matcher, Page, PageRequest,
@@ -101,7 +101,7 @@ fn message() -> impl Strategy<Value = ClientMessage> {
 pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
     let reference = || of(any::<u32>());
     prop_oneof![
-        Just(ClientFrame::KeepAlive),
+        of(any::<u64>()).prop_map(|received| ClientFrame::KeepAlive { received }),
         (of(group()), of(text()), reference()).prop_map(|(group, token, reference)| {
             ClientFrame::JoinRoom { group, token, reference }
         }),
@@ -139,6 +139,8 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
             .prop_map(|(text, code, reference)| { ServerFrame::Error { text, code, reference } }),
         ready().prop_map(ServerFrame::Ready),
         any::<u32>().prop_map(|reference| ServerFrame::Done { reference }),
+        any::<u64>()
+            .prop_map(|retry_after_ms| ServerFrame::GoingAway(GoingAway { retry_after_ms })),
         json().prop_map(|extra| {
             ServerFrame::Unknown(
                 Json::new(format!(r##"{{ "#new":{extra}}}"##)).expect("made to be valid"),
@@ -165,10 +167,14 @@ fn notice() -> impl Strategy<Value = Notice> {
 fn ready() -> impl Strategy<Value = Ready> {
     let server = (vec(text(), 0..3), of(text()), of(text()))
         .prop_map(|(urls, username, credential)| IceServer { urls, username, credential });
-    (cid(), user(), of(text()), vec(server, 0..3), any::<usize>(), text()).prop_map(
-        |(cid, user, resume, ice_servers, max, server)| {
+    let resumed = (any::<u64>(), any::<bool>())
+        .prop_map(|(received, complete)| Resumed { received, complete });
+    let resume = (of(text()), of(resumed));
+    (cid(), user(), resume, vec(server, 0..3), any::<usize>(), text()).prop_map(
+        |(cid, user, (resume, resumed), ice_servers, max, server)| {
             let mut ready = Ready::new(cid, user);
             ready.resume = resume;
+            ready.resumed = resumed;
             ready.ice_servers = ice_servers;
             ready.limits.max_frame_bytes = max;
             ready.server = server;

@@ -36,7 +36,7 @@ fn it_connects_once_asked_and_greets_the_application_once_greeted() {
     desk.connect();
     assert_eq!(connects(&desk), [0]);
     desk.link_up();
-    assert_eq!(desk.sent(), [ClientFrame::KeepAlive]);
+    assert_eq!(desk.sent(), [ClientFrame::KeepAlive { received: None }]);
     assert_eq!(desk.events(), []);
     desk.greet(OWN_CID);
     let events = desk.events();
@@ -75,7 +75,7 @@ fn it_keeps_the_link_alive_every_15_seconds() {
     desk.wait(millis(14_999));
     assert_eq!(desk.sent(), []);
     desk.wait(millis(1));
-    assert_eq!(desk.sent(), [ClientFrame::KeepAlive]);
+    assert_eq!(desk.sent(), [ClientFrame::KeepAlive { received: None }]);
     desk.wait(secs(60));
     assert_eq!(desk.sent().len(), 4);
 }

@@ -211,10 +211,13 @@ mod tests {
                 tokio::task::yield_now().await;
             }
             tokio::task::yield_now().await;
-            frames.send(ClientFrame::KeepAlive).await.unwrap();
+            frames.send(ClientFrame::KeepAlive { received: None }).await.unwrap();
             drop(frames);
             drop(events);
-            assert_eq!(socket.recv().await, Some(encode_client(&ClientFrame::KeepAlive)));
+            assert_eq!(
+                socket.recv().await,
+                Some(encode_client(&ClientFrame::KeepAlive { received: None }))
+            );
             assert_eq!(socket.recv().await, None);
             link.await.unwrap();
         }

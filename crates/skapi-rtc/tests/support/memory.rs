@@ -40,7 +40,7 @@ pub async fn hear(socket: &mut MemorySocket) -> ClientFrame {
 pub async fn hear_news(socket: &mut MemorySocket) -> ClientFrame {
     loop {
         match hear(socket).await {
-            ClientFrame::KeepAlive => {}
+            ClientFrame::KeepAlive { .. } => {}
             frame => return frame,
         }
     }

@@ -189,7 +189,7 @@ fn an_unknown_action_is_an_error_with_the_ref_it_carried() {
 fn keep_alive_and_frames_of_nobody_do_nothing() {
     let mut room = Room::new();
     room.connect("alice1");
-    room.frame("alice1", ClientFrame::KeepAlive);
+    room.frame("alice1", ClientFrame::KeepAlive { received: None });
     room.frame("ghost1", join(Some("G"), Some(1)));
     assert!(room.heard().is_empty());
     assert_eq!(room.hub.group_count(), 0);
