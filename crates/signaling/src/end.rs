@@ -50,6 +50,8 @@ pub enum EndReason {
     ConnectTimeout,
     /// The engines' connection was lost and did not come back.
     TransportFailed,
+    /// The peer has acknowledged nothing of what was said in the call for too long.
+    Undelivered,
     /// The service refused to carry the call, with what it said.
     ServiceRefused(String),
     /// An engine refused a step; on the side where it happened with what it said.
@@ -71,6 +73,7 @@ impl EndReason {
             | Self::SignalingLost
             | Self::ConnectTimeout
             | Self::TransportFailed
+            | Self::Undelivered
             | Self::ServiceRefused(_)
             | Self::EngineFailed(_) => HangupReason::Failed,
         })
@@ -100,6 +103,7 @@ impl EndReason {
                 | Self::SignalingLost
                 | Self::ConnectTimeout
                 | Self::TransportFailed
+                | Self::Undelivered
         )
     }
 }
@@ -118,6 +122,7 @@ impl fmt::Display for EndReason {
             Self::SignalingLost => "the connection to the service was lost before the call was up",
             Self::ConnectTimeout => "accepted, but no path between the two sides was found in time",
             Self::TransportFailed => "the connection between the two sides failed",
+            Self::Undelivered => "the peer does not acknowledge what it is told any more",
             Self::ServiceRefused(what) => return write!(f, "the service refused the call: {what}"),
             Self::EngineFailed(what) => return write!(f, "the engine refused a step: {what}"),
         })

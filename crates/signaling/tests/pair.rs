@@ -20,6 +20,7 @@ struct Kind {
     actions: usize,
     busy: BusyPolicy,
     failing_ops: f64,
+    lost_contents: f64,
     cuts: bool,
     greets: bool,
 }
@@ -29,6 +30,7 @@ const CALM: Kind = Kind {
     actions: 16,
     busy: BusyPolicy::CallWaiting,
     failing_ops: 0.0,
+    lost_contents: 0.0,
     cuts: false,
     greets: true,
 };
@@ -64,6 +66,13 @@ fn engines_that_fail_end_calls_and_leave_nothing() {
 fn links_that_break_leave_nothing() {
     let cuts = Kind { cuts: true, nodes: 3, actions: 24, ..CALM };
     run_seeds(cuts, 100);
+}
+
+#[test]
+fn what_the_service_loses_is_said_again_until_both_ends_know_it() {
+    let lossy = Kind { lost_contents: 0.15, ..CALM };
+    let seen = run_seeds(lossy, 150);
+    assert!(seen.up * 5 > seen.calls, "few calls were ever up: {seen:?}");
 }
 
 #[derive(Debug, Default)]
@@ -108,12 +117,14 @@ impl Run {
     fn new(seed: u64, kind: Kind, trace: bool) -> Self {
         let options = Options {
             failing_ops: kind.failing_ops,
+            lost_contents: kind.lost_contents,
             greets: kind.greets,
             trace,
             ..Options::default()
         };
-        // A hang-up is under way for at most this long: to the service and on.
-        let window = *options.frame_delay.end() * 2;
+        // A hang-up is under way for at most this long: to the service and on, and again if it is lost.
+        let again = if kind.lost_contents > 0.0 { Duration::from_secs(60) } else { Duration::ZERO };
+        let window = *options.frame_delay.end() * 2 + again;
         let mut world = World::new(seed, options);
         let nodes = (0..kind.nodes)
             .map(|number| {
@@ -279,9 +290,12 @@ impl Run {
                 }
                 continue;
             };
+            // A new call that comes before the hang-up of the one before, which was lost, says that this
+            // is over, but not why.
+            let unsaid = self.kind.lost_contents > 0.0;
             let agree = match (a.by, b.by) {
-                (Side::Local, Side::Remote) => as_told(&a.reason) == b.reason,
-                (Side::Remote, Side::Local) => as_told(&b.reason) == a.reason,
+                (Side::Local, Side::Remote) => unsaid || as_told(&a.reason) == b.reason,
+                (Side::Remote, Side::Local) => unsaid || as_told(&b.reason) == a.reason,
                 (Side::Local, Side::Local) => {
                     self.seen.both_at_once += 1;
                     let apart = (*at - *other_at).max(*other_at - *at);

@@ -16,8 +16,8 @@
 //! ```
 //!
 //! How it ends is in `ending.rs`, what the peer says in `content.rs`, what the engine says in
-//! `engine.rs`, who offers when in `negotiation.rs`, and whether the peer is still there in
-//! `liveness.rs`.
+//! `engine.rs`, who offers when in `negotiation.rs`, that nothing is lost in `delivery.rs`, and whether
+//! the peer is still there in `liveness.rs`.
 
 use std::{ops::ControlFlow, time::Duration};
 
@@ -29,6 +29,7 @@ use skapi_rtc_protocol::{
 use super::{
     Ctx,
     candidates::{LocalCandidates, RemoteCandidates},
+    delivery::Delivery,
     engine::Engine,
     negotiation::Negotiation,
 };
@@ -37,7 +38,8 @@ use crate::{
 };
 
 /// What this version knows beyond Skapi.
-const CAPABILITIES: [Capability; 2] = [Capability::Ringing, Capability::Renegotiate];
+pub(super) const CAPABILITIES: [Capability; 3] =
+    [Capability::Ringing, Capability::Renegotiate, Capability::Ack];
 
 /// How much longer a callee rings than a caller waits, so that the caller is the one who gives up.
 const CALLEE_PATIENCE: Duration = Duration::from_secs(5);
@@ -57,6 +59,7 @@ pub(super) struct Call {
     pub(super) phase: Phase,
     /// What the peer knows beyond Skapi; absent as long as it has not said so.
     pub(super) peer_knows: Option<Vec<Capability>>,
+    pub(super) delivery: Delivery,
     pub(super) engine: Engine,
     pub(super) negotiation: Negotiation,
     pub(super) local: LocalCandidates,
@@ -157,7 +160,7 @@ impl Call {
             Self::new(id, content.call, from.clone(), Role::Callee, Phase::Ringing { offer });
         call.user = Some(user.clone());
         call.deadline = Some(ctx.now + ctx.config.no_answer_timeout + CALLEE_PATIENCE);
-        call.peer_knows = content.capabilities.clone();
+        call.takes(content, ctx);
         if call.peer_can(&Capability::Ringing) {
             call.send(RtcSignal::Ringing, ctx);
         }
@@ -174,6 +177,7 @@ impl Call {
             role,
             phase,
             peer_knows: None,
+            delivery: Delivery::new(key.is_some()),
             engine: Engine::new(id),
             negotiation: Negotiation::default(),
             local: LocalCandidates::default(),
@@ -223,6 +227,9 @@ impl Call {
     ) {
         self.close_engine(ctx);
         self.key = content.call;
+        self.delivery = Delivery::new(content.call.is_some());
+        self.peer_knows = None;
+        self.takes(content, ctx);
         self.user = Some(user);
         self.role = Role::Callee;
         self.phase = Phase::Answering;
@@ -248,6 +255,11 @@ impl Call {
         matches!(self.phase, Phase::Ringing { .. })
     }
 
+    /// The peer has said that our call rings there.
+    pub(super) fn has_rung(&self) -> bool {
+        matches!(self.phase, Phase::Dialing { ringing: true, .. })
+    }
+
     /// We call, and nobody has accepted: an offer of the peer's meets ours.
     pub(super) fn is_calling(&self) -> bool {
         matches!(self.phase, Phase::Preparing | Phase::Dialing { .. })
@@ -263,6 +275,10 @@ impl Call {
 
     pub(super) fn peer_can(&self, capability: &Capability) -> bool {
         self.peer_knows.as_ref().is_some_and(|known| known.contains(capability))
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        [self.deadline, self.delivery.next_deadline()].into_iter().flatten().min()
     }
 
     pub(super) fn on_timeout(&mut self, ctx: &mut Ctx<'_>) -> Flow {
@@ -289,16 +305,22 @@ impl Call {
         }
     }
 
-    pub(super) fn send(&self, signal: RtcSignal, ctx: &mut Ctx<'_>) {
-        let frame = self.frame(self.content(signal), None);
-        ctx.out.send_or_keep(frame);
+    pub(super) fn send(&mut self, signal: RtcSignal, ctx: &mut Ctx<'_>) {
+        self.send_content(self.content(signal), None, ctx);
     }
 
     /// Sends something that the peer must get now: the service says so if it cannot.
-    pub(super) fn send_to_reach(&self, signal: RtcSignal, ctx: &mut Ctx<'_>) {
+    pub(super) fn send_to_reach(&mut self, signal: RtcSignal, ctx: &mut Ctx<'_>) {
         let reference = if ctx.answers { ctx.open_request(Purpose::Reach(self.id)) } else { None };
-        let frame = self.frame(self.content(signal), reference);
-        ctx.out.send_or_keep(frame);
+        self.send_content(self.content(signal), reference, ctx);
+    }
+
+    fn send_content(&mut self, mut content: RtcContent, reference: Option<u32>, ctx: &mut Ctx<'_>) {
+        self.delivery.stamp(&mut content, ctx.now);
+        // What is certain to be sent again once the link is back need not wait twice.
+        if ctx.out.link_is_up() || !self.delivery.is_certain() {
+            ctx.out.send_or_keep(self.frame(content, reference));
+        }
     }
 
     pub(super) fn content(&self, signal: RtcSignal) -> RtcContent {

@@ -10,11 +10,11 @@ use crate::{CallEnd, CallEvent, EndReason, RtcAction, Side};
 
 impl Call {
     pub(super) fn on_content(&mut self, content: RtcContent, ctx: &mut Ctx<'_>) -> Flow {
-        if content.capabilities.is_some() {
-            self.peer_knows = content.capabilities;
-        }
         // Whoever speaks is there.
         self.peer_link_lost = false;
+        if !self.takes(&content, ctx) {
+            return Flow::Continue(());
+        }
         match content.signal {
             RtcSignal::Offer(offer) => self.on_offer(offer, ctx),
             RtcSignal::Answer(answer) => self.on_answer(answer, ctx),

@@ -5,6 +5,7 @@ use skapi_rtc_protocol::{HangupReason, RtcSignal};
 use super::{
     Ctx,
     call::{Call, Phase},
+    farewells::Farewells,
 };
 use crate::{CallEnd, CallEvent, EndReason, Side};
 
@@ -31,9 +32,11 @@ impl Call {
     }
 
     /// Ends the call: tells the peer if it is ours to tell, the engine, and the application.
-    pub(super) fn finish(mut self, end: CallEnd, ctx: &mut Ctx<'_>) {
+    pub(super) fn finish(mut self, end: CallEnd, farewells: &mut Farewells, ctx: &mut Ctx<'_>) {
         if end.by == Side::Local && self.peer_has_heard_of_it() {
-            self.send_hangup(&end.reason, ctx);
+            self.send_hangup(end.reason.on_wire(), farewells, ctx);
+        } else {
+            self.acknowledge(ctx);
         }
         self.close_engine(ctx);
         ctx.out.call_event(self.id, CallEvent::Ended(end));
@@ -46,9 +49,21 @@ impl Call {
         self.peer_knows.is_none() && !only_rang
     }
 
-    fn send_hangup(&self, reason: &EndReason, ctx: &mut Ctx<'_>) {
+    pub(super) fn send_hangup(
+        &mut self,
+        reason: Option<HangupReason>,
+        farewells: &mut Farewells,
+        ctx: &mut Ctx<'_>,
+    ) {
         let mut content = self.content(RtcSignal::HungUp(ctx.own_user()));
-        content.reason = reason.on_wire();
-        ctx.out.send_or_keep(self.frame(content, None));
+        content.reason = reason;
+        self.delivery.stamp(&mut content, ctx.now);
+        if self.delivery.is_possible() {
+            let certain = self.delivery.is_certain();
+            let (to, user) = (self.peer.clone(), self.user.clone());
+            farewells.say(content, to, user, certain, ctx.now, ctx.out);
+        } else {
+            ctx.out.send_or_keep(self.frame(content, None));
+        }
     }
 }

@@ -30,8 +30,15 @@ impl Calls {
         }
         if let Some(call) = self.by_peer.get(&from).and_then(|id| self.calls.get(id)) {
             let id = call.id;
-            if call.is_calling() {
+            // One that has heard of our call, and calls all the same, has ended ours.
+            if call.is_calling() && !call.has_rung() {
                 if self.we_win_glare(id, &content, &from, ctx) {
+                    // The peer will accept ours; what it knows it has said here.
+                    if let (Some(known), Some(call)) =
+                        (content.capabilities, self.calls.get_mut(&id))
+                    {
+                        call.peer_learnt(known);
+                    }
                     return;
                 }
                 return self.yield_to(id, content, offer, user, ctx);
@@ -89,10 +96,10 @@ impl Calls {
             self.by_key.insert(key, id);
             if call.peer_has_heard_of_it() {
                 // Should the peer have taken its own call back meanwhile, ours rings there now.
-                send_hangup(call.key, HangupReason::Cancelled, call.peer.clone(), ctx);
+                call.peer_learnt(content.capabilities.clone().unwrap_or_default());
+                call.send_hangup(Some(HangupReason::Cancelled), &mut self.farewells, ctx);
             }
         }
-        call.peer_knows = content.capabilities.clone();
         call.yield_to(&content, offer, user, ctx);
     }
 }

@@ -91,11 +91,18 @@ impl Call {
         Flow::Continue(())
     }
 
-    /// Our own link came back, maybe under another connection id: a peer that knows how is told.
+    /// Our own link came back, maybe under another connection id: a peer that knows how is told, and what
+    /// it may not have got is sent again.
     pub(super) fn on_link_back(&mut self, ctx: &mut Ctx<'_>) {
-        if self.is_up() && self.peer_knows.is_some() {
+        if self.outlives_link() && self.peer_knows.is_some() {
             self.send(RtcSignal::None, ctx);
+            self.send_again(ctx);
         }
+    }
+
+    /// Whether the call goes on while our link is down: it needs none, or will catch up.
+    pub(super) fn outlives_link(&self) -> bool {
+        self.is_up() || self.delivery.is_certain()
     }
 }
 

@@ -3,9 +3,11 @@
 mod call;
 mod candidates;
 mod content;
+mod delivery;
 mod echoes;
 mod ending;
 mod engine;
+mod farewells;
 mod first_offer;
 mod liveness;
 mod negotiation;
@@ -20,6 +22,7 @@ pub use self::call::{CallInfo, CallPhase, PlaceOptions};
 use self::{
     call::{Call, Flow},
     echoes::Echoes,
+    farewells::Farewells,
 };
 use crate::{
     CallEnd, CallId, Config, EndReason, Event, Generation, Instant, OpId, RequestError, RtcEvent,
@@ -92,6 +95,7 @@ pub(crate) struct Calls {
     by_key: BTreeMap<CallKey, CallId>,
     next_id: u64,
     echoes: Echoes,
+    farewells: Farewells,
 }
 
 impl Calls {
@@ -158,6 +162,9 @@ impl Calls {
             return;
         }
         let Some(id) = self.find(&content, &user, &from) else {
+            if self.farewells.absorb(&content, &user, &from, ctx.now, ctx.out) {
+                return;
+            }
             if let RtcSignal::Offer(offer) = &content.signal {
                 let offer = offer.clone();
                 self.on_first_offer(content, offer, user, from, ctx);
@@ -208,24 +215,28 @@ impl Calls {
         for call in self.calls.values_mut() {
             call.on_link_back(ctx);
         }
+        self.farewells.on_link_up(ctx.out);
     }
 
-    /// Calls that are up go on without the service; the others cannot.
+    /// Calls that are up go on without the service, and those whose peer gets everything in the end go on
+    /// until their time is over. The others cannot.
     pub(crate) fn on_link_down(&mut self, ctx: &mut Ctx<'_>) {
-        self.finish_where(|call| !call.is_up(), EndReason::SignalingLost, ctx);
+        self.finish_where(|call| !call.outlives_link(), EndReason::SignalingLost, ctx);
     }
 
     pub(crate) fn on_timeout(&mut self, ctx: &mut Ctx<'_>) {
         let due: Vec<_> = self
             .calls
             .values()
-            .filter(|call| call.deadline.is_some_and(|deadline| deadline <= ctx.now))
+            .filter(|call| call.next_deadline().is_some_and(|deadline| deadline <= ctx.now))
             .map(|call| call.id)
             .collect();
         for id in due {
             self.step(id, ctx, Call::on_timeout);
+            self.step(id, ctx, Call::on_delivery_timeout);
         }
         self.echoes.forget_old(ctx.now);
+        self.farewells.on_timeout(ctx.now, ctx.out);
     }
 
     /// The session closes: every call ends.
@@ -235,11 +246,13 @@ impl Calls {
             self.finish(id, end, ctx);
         }
         self.echoes = Echoes::default();
+        self.farewells = Farewells::default();
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let calls = self.calls.values().filter_map(|call| call.deadline).min();
-        [calls, self.echoes.next_deadline()].into_iter().flatten().min()
+        let calls = self.calls.values().filter_map(Call::next_deadline).min();
+        let others = [self.echoes.next_deadline(), self.farewells.next_deadline()];
+        others.into_iter().flatten().chain(calls).min()
     }
 
     /// Whether a call goes on that does not need the service.
@@ -257,7 +270,13 @@ impl Calls {
 
     /// Calls, and entries of the tables that lead to them.
     pub(crate) fn len(&self) -> (usize, usize) {
-        (self.calls.len(), self.by_peer.len() + self.by_key.len() + self.echoes.len())
+        let index = self.by_peer.len() + self.by_key.len() + self.echoes.len();
+        (self.calls.len(), index + self.farewells.len())
+    }
+
+    /// Contents that the peers have not acknowledged.
+    pub(crate) fn unacknowledged(&self) -> usize {
+        self.calls.values().map(|call| call.delivery.len()).sum()
     }
 
     /// The call a content belongs to. A key counts from wherever the same user sends it, because a
@@ -334,6 +353,6 @@ impl Calls {
         if end.by == Side::Local && call.hangup_is_echoed() {
             self.echoes.expect(call.peer.clone(), ctx.now);
         }
-        call.finish(end, ctx);
+        call.finish(end, &mut self.farewells, ctx);
     }
 }

@@ -56,6 +56,8 @@ pub struct Usage {
     pub requests: usize,
     /// Frames that wait for the link.
     pub backlog: usize,
+    /// What was said in calls and may have to be said again.
+    pub unacknowledged: usize,
 }
 
 /// One session with a realtime service.
@@ -244,7 +246,8 @@ impl Session {
     pub fn usage(&self) -> Usage {
         let (calls, index) = self.calls.len();
         let requests = self.requests.len() + usize::from(self.group.is_waiting());
-        Usage { calls, index, requests, backlog: self.out.backlog_len() }
+        let unacknowledged = self.calls.unacknowledged();
+        Usage { calls, index, requests, backlog: self.out.backlog_len(), unacknowledged }
     }
 
     fn post(

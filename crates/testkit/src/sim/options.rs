@@ -15,6 +15,9 @@ pub struct Options {
     pub candidates: RangeInclusive<usize>,
     /// The share of engine operations that fail, 0 to 1.
     pub failing_ops: f64,
+    /// The share of contents that the service loses on their way, 0 to 1; never the offer that begins a
+    /// call, which nobody sends again because a stock peer would ring twice.
+    pub lost_contents: f64,
     /// Whether the service greets and answers, as our own does and Skapi's does not.
     pub greets: bool,
     /// Whether the run is written down.
@@ -30,6 +33,7 @@ impl Default for Options {
             report_delay: millis(0, 150),
             candidates: 1..=6,
             failing_ops: 0.0,
+            lost_contents: 0.0,
             greets: true,
             trace: false,
         }

@@ -168,6 +168,10 @@ impl World {
             }
             Due::ToService { from, text } => match decode_client(&text, &Limits::default()) {
                 Ok(frame) => {
+                    if may_get_lost(&frame) && self.rng.f64() < self.options.lost_contents {
+                        self.note(|| format!("lost: {text}"));
+                        return;
+                    }
                     let out = self.service.handle(&from, frame);
                     self.deliver(out);
                 }
@@ -356,6 +360,16 @@ enum Cause {
     Time,
     Frame(Option<CallKey>),
     Engine(CallId),
+}
+
+fn may_get_lost(frame: &ClientFrame) -> bool {
+    let ClientFrame::Rtc { content, .. } = frame else {
+        return false;
+    };
+    let begins = |content: RtcContent| {
+        matches!(content.signal, RtcSignal::Offer(_)) && content.capabilities.is_some()
+    };
+    !RtcContent::decode(content).is_ok_and(begins)
 }
 
 fn key_of(frame: &ServerFrame) -> Option<CallKey> {
