@@ -104,14 +104,14 @@ impl EventPort {
 
     /// Delivers an event that must not be lost: now, or when there is room.
     pub(crate) fn control(&mut self, event: RealtimeEvent) {
-        if let Err(event) = self.try_deliver(event) {
+        if let Some(event) = self.try_deliver(event) {
             self.waiting.push_back(event);
         }
     }
 
     /// Delivers an event, or drops and counts it.
     pub(crate) fn data(&mut self, event: RealtimeEvent) {
-        if self.try_deliver(event).is_err() {
+        if self.try_deliver(event).is_some() {
             match self.waiting.back_mut() {
                 Some(RealtimeEvent::Lagged(count)) => *count += 1,
                 _ => self.waiting.push_back(RealtimeEvent::Lagged(1)),
@@ -149,15 +149,15 @@ impl EventPort {
         }
     }
 
-    fn try_deliver(&mut self, event: RealtimeEvent) -> Result<(), RealtimeEvent> {
+    /// Gives the event back if there is no room for it.
+    fn try_deliver(&mut self, event: RealtimeEvent) -> Option<RealtimeEvent> {
         if self.is_waiting() {
-            return Err(event);
+            return Some(event);
         }
         match self.sender.try_send(event) {
-            Ok(()) => Ok(()),
-            Err(mpsc::error::TrySendError::Full(event)) => Err(event),
-            // Nobody wants it; an incoming call declines itself when it is dropped.
-            Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(event)) => Some(event),
+            // One that nobody reads any more is not missed: an incoming call that is dropped declines.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => None,
         }
     }
 }
