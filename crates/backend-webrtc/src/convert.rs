@@ -10,7 +10,7 @@ use skapi_rtc_backend::{
     BackendError, CandidateKind, CandidatePair, CandidateStats, ChannelInit, ChannelStats,
     ConnectionState, OfferOptions, PeerConfig, PeerStats, Reliability, TransportPolicy,
 };
-use skapi_rtc_protocol::{IceCandidate, SdpKind, SessionDescription};
+use skapi_rtc_protocol::{IceCandidate, IceServer, SdpKind, SessionDescription};
 use webrtc::{
     data_channel::{RTCDataChannelId, RTCDataChannelInit},
     error::{Error as EngineError, Result as EngineResult},
@@ -23,15 +23,20 @@ use webrtc::{
 };
 
 pub(crate) fn configuration(config: PeerConfig) -> RTCConfiguration {
-    let servers = config.ice_servers.into_iter().map(|server| RTCIceServer {
-        urls: server.urls,
-        username: server.username.unwrap_or_default(),
-        credential: server.credential.unwrap_or_default(),
-    });
     let policy = match config.transport_policy {
         TransportPolicy::All => RTCIceTransportPolicy::All,
         TransportPolicy::Relay => RTCIceTransportPolicy::Relay,
     };
+    renewed(config.ice_servers, policy)
+}
+
+/// The configuration with other servers.
+pub(crate) fn renewed(servers: Vec<IceServer>, policy: RTCIceTransportPolicy) -> RTCConfiguration {
+    let servers = servers.into_iter().map(|server| RTCIceServer {
+        urls: server.urls,
+        username: server.username.unwrap_or_default(),
+        credential: server.credential.unwrap_or_default(),
+    });
     RTCConfigurationBuilder::default()
         .with_ice_servers(servers.collect())
         .with_ice_transport_policy(policy)

@@ -12,7 +12,7 @@ use skapi_rtc_backend::{
     LocalTrackHandle, MediaError, NegotiationError, OfferOptions, PeerConnection, PeerStats,
     TrackInit,
 };
-use skapi_rtc_protocol::{IceCandidate, SdpKind, SessionDescription};
+use skapi_rtc_protocol::{IceCandidate, IceServer, SdpKind, SessionDescription};
 use tokio::sync::{Mutex, watch};
 use tracing::debug;
 use webrtc::{
@@ -241,6 +241,15 @@ impl PeerConnection for Peer {
         }
         negotiation.early_candidates.push_back(candidate);
         Ok(())
+    }
+
+    async fn set_ice_servers(&self, servers: Vec<IceServer>) -> Result<(), BackendError> {
+        if self.shared.is_closing() {
+            return Err(BackendError::Closed);
+        }
+        let policy = self.engine.get_configuration().await.ice_transport_policy();
+        let set = self.engine.set_configuration(convert::renewed(servers, policy)).await;
+        set.map_err(|error| convert::create_error(&error))
     }
 
     async fn create_channel(

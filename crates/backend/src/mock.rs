@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mockall::mock;
-use skapi_rtc_protocol::{IceCandidate, SessionDescription};
+use skapi_rtc_protocol::{IceCandidate, IceServer, SessionDescription};
 
 use crate::{
     Backend, BackendError, Capabilities, ChannelError, ChannelHandle, ChannelInit, ChannelState,
@@ -73,6 +73,7 @@ mock! {
         async fn accept_answer(&self, answer: SessionDescription) -> Result<(), NegotiationError>;
         async fn rollback(&self) -> Result<(), NegotiationError>;
         async fn add_candidate(&self, candidate: IceCandidate) -> Result<(), NegotiationError>;
+        async fn set_ice_servers(&self, servers: Vec<IceServer>) -> Result<(), BackendError>;
         async fn create_channel(
             &self,
             label: &str,

@@ -3,7 +3,7 @@
 use std::{fmt::Debug, sync::Arc};
 
 use async_trait::async_trait;
-use skapi_rtc_protocol::{IceCandidate, SessionDescription};
+use skapi_rtc_protocol::{IceCandidate, IceServer, SessionDescription};
 
 use crate::{
     BackendError, ChannelError, ChannelHandle, ChannelInit, LocalTrack, LocalTrackHandle,
@@ -59,6 +59,13 @@ pub trait PeerConnection: Debug + MaybeSend + MaybeSync + 'static {
     /// # Errors
     /// [`NegotiationError::BadCandidate`] for one that cannot be read; the connection goes on.
     async fn add_candidate(&self, candidate: IceCandidate) -> Result<(), NegotiationError>;
+
+    /// `setConfiguration()` with other STUN and TURN servers, which count from the next start of ICE on:
+    /// credentials expire.
+    ///
+    /// # Errors
+    /// [`BackendError::Config`] for servers that cannot be used, [`BackendError::Closed`] after close.
+    async fn set_ice_servers(&self, servers: Vec<IceServer>) -> Result<(), BackendError>;
 
     /// `createDataChannel()`. Before the first negotiation the channel becomes part of it.
     ///

@@ -35,6 +35,6 @@ pub use codec::{
 pub use ids::{ConnectionId, GroupName, IdError, UserId};
 pub use json::{Json, JsonError};
 pub use ready::{Ready, Resumed, ServerLimits};
-pub use rtc::{CallKey, Capability, HangupReason, RtcContent, RtcSignal};
+pub use rtc::{CallKey, Capability, HangupReason, RtcContent, RtcSignal, Transports};
 pub use sdp::{IceCandidate, IceServer, SdpKind, SessionDescription};
 pub use server::{ErrorCode, GoingAway, Notice, NoticeCode, ServerFrame};

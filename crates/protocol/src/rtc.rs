@@ -28,10 +28,12 @@ pub struct RtcContent {
     /// What the sender knows beyond Skapi; in its first content of a call. Our extension.
     pub capabilities: Option<Vec<Capability>>,
     /// The number of this content among those of its sender in this call, counted from 1; a content
-    /// without a signal has none. Our extension.
+    /// without a signal, or with [`RtcSignal::Restart`], has none. Our extension.
     pub seq: Option<u32>,
     /// All of the peer's contents of this call up to this number have arrived. Our extension.
     pub ack: Option<u32>,
+    /// Which of its sender's offers in a running call this is, answers or refuses. Our extension.
+    pub round: Option<u32>,
 }
 
 /// One signal.
@@ -51,6 +53,12 @@ pub enum RtcSignal {
     HungUp(String),
     /// `ringing`: the callee's application knows of the call. Our extension.
     Ringing,
+    /// `refused`: an offer in a running call cannot be accepted; the call goes on as it was. Our
+    /// extension.
+    Refused,
+    /// `restart`: how the sender's transports are, from a side that may want to start ICE anew. Our
+    /// extension.
+    Restart(Transports),
     /// No signal that this version knows.
     None,
 }
@@ -58,7 +66,15 @@ pub enum RtcSignal {
 impl RtcContent {
     /// A content with nothing beside the signal.
     pub fn new(signal: RtcSignal) -> Self {
-        Self { signal, call: None, reason: None, capabilities: None, seq: None, ack: None }
+        Self {
+            signal,
+            call: None,
+            reason: None,
+            capabilities: None,
+            seq: None,
+            ack: None,
+            round: None,
+        }
     }
 
     /// Sets the call it belongs to.
@@ -88,6 +104,12 @@ impl RtcContent {
     /// Sets up to which number the peer's contents have arrived.
     pub fn ack(mut self, ack: u32) -> Self {
         self.ack = Some(ack);
+        self
+    }
+
+    /// Sets which of its sender's offers it is, answers or refuses.
+    pub fn round(mut self, round: u32) -> Self {
+        self.round = Some(round);
         self
     }
 
@@ -122,6 +144,12 @@ impl RtcContent {
         if Fields::optional("ringing", raw.ringing)? == Some(true) {
             signals.push(RtcSignal::Ringing);
         }
+        if Fields::optional("refused", raw.refused)? == Some(true) {
+            signals.push(RtcSignal::Refused);
+        }
+        if let Some(transports) = Fields::optional("restart", raw.restart)? {
+            signals.push(RtcSignal::Restart(transports));
+        }
         if signals.len() > 1 {
             return Err(invalid("content", "it holds more than one signal"));
         }
@@ -132,6 +160,7 @@ impl RtcContent {
             capabilities: Fields::optional("caps", raw.caps)?,
             seq: Fields::optional("seq", raw.seq)?,
             ack: Fields::optional("ack", raw.ack)?,
+            round: Fields::optional("round", raw.round)?,
         })
     }
 
@@ -143,6 +172,7 @@ impl RtcContent {
             caps: self.capabilities.as_deref(),
             seq: self.seq,
             ack: self.ack,
+            round: self.round,
             ..ContentOut::default()
         };
         match &self.signal {
@@ -152,6 +182,8 @@ impl RtcContent {
             RtcSignal::Pickup(user) => out.pickup = Some(user),
             RtcSignal::HungUp(user) => out.hungup = Some(user),
             RtcSignal::Ringing => out.ringing = Some(true),
+            RtcSignal::Refused => out.refused = Some(true),
+            RtcSignal::Restart(transports) => out.restart = Some(transports),
             RtcSignal::None => {}
         }
         Json::from_serialize(&out)
@@ -231,6 +263,18 @@ text_enum! {
         Renegotiate = "renegotiate",
         /// It acknowledges contents that carry a number, and sends its own again until they are.
         Ack = "ack",
+        /// It starts ICE anew when the transports are lost, and understands `restart`.
+        Restart = "restart",
+    }
+}
+
+text_enum! {
+    /// How a side's transports are. Our extension.
+    Transports {
+        /// They have lost the peer.
+        Lost = "lost",
+        /// They have not; the sender is there, should the other side want to start ICE anew.
+        Ready = "ready",
     }
 }
 
@@ -250,6 +294,10 @@ struct RawContent<'a> {
     #[serde(borrow)]
     ringing: Option<&'a RawValue>,
     #[serde(borrow)]
+    refused: Option<&'a RawValue>,
+    #[serde(borrow)]
+    restart: Option<&'a RawValue>,
+    #[serde(borrow)]
     call: Option<&'a RawValue>,
     #[serde(borrow)]
     reason: Option<&'a RawValue>,
@@ -259,6 +307,8 @@ struct RawContent<'a> {
     seq: Option<&'a RawValue>,
     #[serde(borrow)]
     ack: Option<&'a RawValue>,
+    #[serde(borrow)]
+    round: Option<&'a RawValue>,
 }
 
 #[derive(Default, Serialize)]
@@ -276,6 +326,10 @@ struct ContentOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     ringing: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restart: Option<&'a Transports>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     call: Option<CallKey>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a HangupReason>,
@@ -285,6 +339,8 @@ struct ContentOut<'a> {
     seq: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ack: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    round: Option<u32>,
 }
 
 fn description(

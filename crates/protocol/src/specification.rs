@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::{
     CallKey, Capability, ClientFrame, ClientMessage, ConnectionId, ErrorCode, GroupName,
     HangupReason, IceCandidate, IceServer, Json, Limits, NoticeCode, Notification, Ready, Resumed,
-    RtcContent, RtcSignal, ServerFrame, ServerLimits, SessionDescription, UserId, decode_client,
-    decode_server, encode_client, encode_server,
+    RtcContent, RtcSignal, ServerFrame, ServerLimits, SessionDescription, Transports, UserId,
+    decode_client, decode_server, encode_client, encode_server,
     http::{
         Condition, ErrorBody, GroupEntry, GroupQuery, Page, PageRequest, ServiceInfo, UserEntry,
         UsersQuery,
@@ -95,6 +95,8 @@ variants! {
         RtcSignal::Pickup(_) => "pickup",
         RtcSignal::HungUp(_) => "hungup",
         RtcSignal::Ringing => "ringing",
+        RtcSignal::Refused => "refused",
+        RtcSignal::Restart(_) => "restart",
         RtcSignal::None => "caps",
     }
 }
@@ -221,6 +223,7 @@ fn words() {
         ErrorCode::ALL.iter().map(ErrorCode::as_str).collect(),
         HangupReason::ALL.iter().map(HangupReason::as_str).collect(),
         Capability::ALL.iter().map(Capability::as_str).collect(),
+        Transports::ALL.iter().map(Transports::as_str).collect(),
         Condition::ALL.to_vec(),
     ];
     for word in words.concat() {
@@ -272,6 +275,7 @@ fn fields() {
         capabilities: Some(Vec::new()),
         seq: Some(1),
         ack: Some(1),
+        round: Some(1),
     };
     let query = UsersQuery {
         group: GroupName::new("lobby").unwrap(),

@@ -6,7 +6,7 @@ use common::{cid, client, group, json, server, user};
 use skapi_rtc_protocol::{
     CallKey, Capability, ClientFrame, ClientMessage, ErrorCode, GoingAway, HangupReason,
     IceCandidate, IceServer, Json, Notice, NoticeCode, Notification, Ready, Resumed, RtcContent,
-    RtcSignal, ServerFrame, SessionDescription, encode_client, encode_server,
+    RtcSignal, ServerFrame, SessionDescription, Transports, encode_client, encode_server,
 };
 
 /// The text and the frame stand for each other.
@@ -323,6 +323,18 @@ fn contents_of_our_own() {
         r#"{"pickup":"bob","call":"0123456789abcdef","seq":4294967295,"ack":0}"#,
         RtcContent::new(RtcSignal::Pickup("bob".to_owned())).call(call).seq(u32::MAX).ack(0),
     );
+    is_content(
+        r#"{"sdpoffer":{"type":"offer","sdp":"v=0\r\n"},"call":"0123456789abcdef","round":2}"#,
+        RtcContent::new(RtcSignal::Offer(SessionDescription::offer("v=0\r\n"))).call(call).round(2),
+    );
+    is_content(
+        r#"{"refused":true,"call":"0123456789abcdef","round":2}"#,
+        RtcContent::new(RtcSignal::Refused).call(call).round(2),
+    );
+    is_content(
+        r#"{"restart":"lost","call":"0123456789abcdef"}"#,
+        RtcContent::new(RtcSignal::Restart(Transports::Lost)).call(call),
+    );
     is_content("{}", RtcContent::new(RtcSignal::None));
 }
 
@@ -336,7 +348,9 @@ fn words_on_the_wire() {
     let words: Vec<_> = HangupReason::ALL.iter().map(HangupReason::as_str).collect();
     assert_eq!(words.join(" "), "declined busy cancelled no_answer answered_elsewhere failed");
     let words: Vec<_> = Capability::ALL.iter().map(Capability::as_str).collect();
-    assert_eq!(words.join(" "), "ringing renegotiate ack");
+    assert_eq!(words.join(" "), "ringing renegotiate ack restart");
+    let words: Vec<_> = Transports::ALL.iter().map(Transports::as_str).collect();
+    assert_eq!(words.join(" "), "lost ready");
     let words: Vec<_> = NoticeCode::ALL.iter().map(NoticeCode::as_str).collect();
     assert_eq!(words.join(" "), "USER_JOINED USER_LEFT USER_DISCONNECTED");
 }

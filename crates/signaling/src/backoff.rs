@@ -1,17 +1,21 @@
-//! How long to wait before the next attempt to connect.
+//! How long to wait before the next attempt.
 
 use std::time::Duration;
 
 use crate::{Config, rng::Rng};
 
+/// How long a session waits before it connects again.
+pub(crate) fn delay(config: &Config, attempt: u32, rng: &mut Rng) -> Duration {
+    jittered(config.reconnect_base, config.reconnect_max, attempt, rng)
+}
+
 /// Exponential back-off with jitter: attempt n waits between half and all of `base · 2ⁿ`, capped.
 ///
 /// Half of it is kept as a floor so that a client never hammers; the other half spreads a crowd that was
 /// cut off at the same moment.
-pub(crate) fn delay(config: &Config, attempt: u32, rng: &mut Rng) -> Duration {
+pub(crate) fn jittered(base: Duration, max: Duration, attempt: u32, rng: &mut Rng) -> Duration {
     let factor = 2u32.saturating_pow(attempt.min(16));
-    let full = config.reconnect_base.saturating_mul(factor).min(config.reconnect_max);
-    full.mul_f64(0.5 + rng.unit() / 2.0)
+    base.saturating_mul(factor).min(max).mul_f64(0.5 + rng.unit() / 2.0)
 }
 
 #[cfg(test)]

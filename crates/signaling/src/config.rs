@@ -23,6 +23,11 @@ pub struct Config {
     pub no_answer_timeout: Duration,
     /// How long the two engines may take to connect after the call was accepted. Default: 30 s.
     pub connect_timeout: Duration,
+    /// How long an interrupted connection may come back by itself before ICE is started anew. Default:
+    /// 3 s.
+    pub disconnected_grace: Duration,
+    /// How long an interrupted call is searched for before it ends as failed. Default: 45 s.
+    pub reconnect_timeout: Duration,
     /// How long a running call waits for a sign of life from a peer whose link to the service was lost.
     /// Default: 10 s.
     pub peer_gone_grace: Duration,
@@ -54,6 +59,8 @@ impl Default for Config {
             request_timeout: Duration::from_secs(10),
             no_answer_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(30),
+            disconnected_grace: Duration::from_secs(3),
+            reconnect_timeout: Duration::from_secs(45),
             peer_gone_grace: Duration::from_secs(10),
             max_calls: 64,
             busy: BusyPolicy::CallWaiting,
@@ -105,6 +112,10 @@ impl Config {
         no_answer_timeout: Duration,
         /// Sets how long the two engines may take to connect.
         connect_timeout: Duration,
+        /// Sets how long an interrupted connection may come back by itself.
+        disconnected_grace: Duration,
+        /// Sets how long an interrupted call is searched for.
+        reconnect_timeout: Duration,
         /// Sets how long a running call waits for a peer whose link was lost.
         peer_gone_grace: Duration,
         /// Sets how many calls there may be at a time.
@@ -127,6 +138,7 @@ impl Config {
             ("request_timeout", self.request_timeout),
             ("no_answer_timeout", self.no_answer_timeout),
             ("connect_timeout", self.connect_timeout),
+            ("reconnect_timeout", self.reconnect_timeout),
             ("peer_gone_grace", self.peer_gone_grace),
         ];
         if let Some((name, _)) = times.iter().find(|(_, time)| time.is_zero()) {

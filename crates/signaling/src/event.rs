@@ -102,8 +102,8 @@ pub enum CallEvent {
     Accepted,
     /// The two engines are connected: data and media flow.
     Connected,
-    /// The engines' connection is interrupted; it may come back.
-    Disconnected,
+    /// The engines' connection is interrupted; it may come back, and is searched for.
+    Reconnecting,
     /// It came back.
     Reconnected,
     /// The call is over. Last event of every call, exactly once.

@@ -116,6 +116,8 @@ pub enum RtcEvent {
     Closed,
     /// A change waits for a new negotiation.
     NegotiationNeeded,
+    /// The machine has other addresses than before: the path may be one that is gone.
+    AddressesChanged,
 }
 
 /// What to do.
@@ -173,6 +175,8 @@ pub enum RtcAction {
         /// Start ICE anew.
         ice_restart: bool,
     },
+    /// Go by these STUN and TURN servers from the next start of ICE on.
+    SetIceServers(Vec<IceServer>),
     /// Accept an offer; gives the answer.
     AcceptOffer(SessionDescription),
     /// Accept an answer.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use skapi_rtc_protocol::{
     CallKey, Capability, ClientFrame, ClientMessage, ConnectionId, ErrorCode, GoingAway, GroupName,
     HangupReason, IceCandidate, IceServer, Json, Notice, NoticeCode, Notification, Ready, Resumed,
-    RtcContent, RtcSignal, ServerFrame, SessionDescription, UserId,
+    RtcContent, RtcSignal, ServerFrame, SessionDescription, Transports, UserId,
     http::{
         Condition, GroupEntry, GroupFilter, GroupQuery, GroupsQuery, Matcher, Page, PageRequest,
         StartKey, UserEntry, UsersQuery,
@@ -199,6 +199,9 @@ pub(crate) fn rtc_content() -> impl Strategy<Value = RtcContent> {
         text().prop_map(RtcSignal::Pickup),
         text().prop_map(RtcSignal::HungUp),
         Just(RtcSignal::Ringing),
+        Just(RtcSignal::Refused),
+        select(Transports::ALL).prop_map(RtcSignal::Restart),
+        other().prop_map(|word| RtcSignal::Restart(Transports::Other(word))),
         Just(RtcSignal::None),
     ];
     let reason = prop_oneof![select(HangupReason::ALL), other().prop_map(HangupReason::Other)];
@@ -207,15 +210,16 @@ pub(crate) fn rtc_content() -> impl Strategy<Value = RtcContent> {
         known.extend(other.map(Capability::Other));
         known
     });
-    let numbers = (of(any::<u32>()), of(any::<u32>()));
+    let numbers = (of(any::<u32>()), of(any::<u32>()), of(any::<u32>()));
     (signal, of(any::<u64>()), of(reason), of(capabilities), numbers).prop_map(
-        |(signal, call, reason, capabilities, (seq, ack))| {
+        |(signal, call, reason, capabilities, (seq, ack, round))| {
             let mut content = RtcContent::new(signal);
             content.call = call.map(CallKey);
             content.reason = reason;
             content.capabilities = capabilities;
             content.seq = seq;
             content.ack = ack;
+            content.round = round;
             content
         },
     )

@@ -16,8 +16,8 @@
 //! ```
 //!
 //! How it ends is in `ending.rs`, what the peer says in `content.rs`, what the engine says in
-//! `engine.rs`, who offers when in `negotiation.rs`, that nothing is lost in `delivery.rs`, and whether
-//! the peer is still there in `liveness.rs`.
+//! `engine.rs`, who offers when in `negotiation.rs`, that nothing is lost in `delivery.rs`, how a lost
+//! path is found again in `restart.rs`, and whether the peer is still there in `liveness.rs`.
 
 use std::{ops::ControlFlow, time::Duration};
 
@@ -31,15 +31,16 @@ use super::{
     candidates::{LocalCandidates, RemoteCandidates},
     delivery::Delivery,
     engine::Engine,
-    negotiation::Negotiation,
+    negotiation::{Negotiation, Offer},
+    restart::Restart,
 };
 use crate::{
     CallEnd, CallEvent, CallId, EndReason, Event, Instant, Role, RtcAction, Side, requests::Purpose,
 };
 
 /// What this version knows beyond Skapi.
-pub(super) const CAPABILITIES: [Capability; 3] =
-    [Capability::Ringing, Capability::Renegotiate, Capability::Ack];
+pub(super) const CAPABILITIES: [Capability; 4] =
+    [Capability::Ringing, Capability::Renegotiate, Capability::Ack, Capability::Restart];
 
 /// How much longer a callee rings than a caller waits, so that the caller is the one who gives up.
 const CALLEE_PATIENCE: Duration = Duration::from_secs(5);
@@ -62,6 +63,7 @@ pub(super) struct Call {
     pub(super) delivery: Delivery,
     pub(super) engine: Engine,
     pub(super) negotiation: Negotiation,
+    pub(super) restart: Restart,
     pub(super) local: LocalCandidates,
     pub(super) remote: RemoteCandidates,
     pub(super) deadline: Option<Instant>,
@@ -180,6 +182,7 @@ impl Call {
             delivery: Delivery::new(key.is_some()),
             engine: Engine::new(id),
             negotiation: Negotiation::default(),
+            restart: Restart::default(),
             local: LocalCandidates::default(),
             remote: RemoteCandidates::default(),
             deadline: None,
@@ -244,7 +247,7 @@ impl Call {
     fn answer(&mut self, offer: SessionDescription, ctx: &mut Ctx<'_>) {
         self.deadline = Some(ctx.now + ctx.config.connect_timeout);
         self.open_engine(ctx);
-        self.accept_offer(offer, ctx);
+        self.accept_offer(Offer { description: offer, round: None }, ctx);
     }
 
     pub(super) fn peer_has_heard_of_it(&self) -> bool {
@@ -278,10 +281,22 @@ impl Call {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        [self.deadline, self.delivery.next_deadline()].into_iter().flatten().min()
+        let timers = [
+            self.deadline,
+            self.delivery.next_deadline(),
+            self.negotiation.next_deadline(),
+            self.restart.next_deadline(),
+        ];
+        timers.into_iter().flatten().min()
     }
 
     pub(super) fn on_timeout(&mut self, ctx: &mut Ctx<'_>) -> Flow {
+        self.on_negotiation_timeout(ctx);
+        self.on_restart_timeout(ctx)?;
+        self.on_phase_timeout(ctx)
+    }
+
+    fn on_phase_timeout(&mut self, ctx: &Ctx<'_>) -> Flow {
         if self.deadline.is_none_or(|deadline| deadline > ctx.now) {
             return Flow::Continue(());
         }
@@ -309,13 +324,24 @@ impl Call {
         self.send_content(self.content(signal), None, ctx);
     }
 
+    /// Sends something that is worth nothing later. The service says so if it cannot be delivered.
+    pub(super) fn send_now(&self, signal: RtcSignal, ctx: &mut Ctx<'_>) {
+        let reference = if ctx.answers { ctx.open_request(Purpose::Reach(self.id)) } else { None };
+        ctx.out.send(self.frame(self.content(signal), reference));
+    }
+
     /// Sends something that the peer must get now: the service says so if it cannot.
     pub(super) fn send_to_reach(&mut self, signal: RtcSignal, ctx: &mut Ctx<'_>) {
         let reference = if ctx.answers { ctx.open_request(Purpose::Reach(self.id)) } else { None };
         self.send_content(self.content(signal), reference, ctx);
     }
 
-    fn send_content(&mut self, mut content: RtcContent, reference: Option<u32>, ctx: &mut Ctx<'_>) {
+    pub(super) fn send_content(
+        &mut self,
+        mut content: RtcContent,
+        reference: Option<u32>,
+        ctx: &mut Ctx<'_>,
+    ) {
         self.delivery.stamp(&mut content, ctx.now);
         // What is certain to be sent again once the link is back need not wait twice.
         if ctx.out.link_is_up() || !self.delivery.is_certain() {
@@ -347,8 +373,9 @@ impl Call {
 
     fn open_engine(&mut self, ctx: &mut Ctx<'_>) {
         let generation = self.engine.next_generation();
-        let action =
-            RtcAction::Open { generation, role: self.role, ice_servers: ctx.ice_servers() };
+        let ice_servers = ctx.ice_servers();
+        self.engine.ice_servers.clone_from(&ice_servers);
+        let action = RtcAction::Open { generation, role: self.role, ice_servers };
         let op = self.engine.ask(action, ctx.out);
         self.engine.opening = Some(op);
     }

@@ -1,10 +1,11 @@
 //! What the peer says about a call, as Skapi's client and our own peers say it.
 
-use skapi_rtc_protocol::{CallKey, HangupReason, RtcContent, RtcSignal, SessionDescription};
+use skapi_rtc_protocol::{CallKey, HangupReason, RtcContent, RtcSignal};
 
 use super::{
     Ctx,
     call::{Call, Flow, Phase},
+    negotiation::Offer,
 };
 use crate::{CallEnd, CallEvent, EndReason, RtcAction, Side};
 
@@ -16,8 +17,12 @@ impl Call {
             return Flow::Continue(());
         }
         match content.signal {
-            RtcSignal::Offer(offer) => self.on_offer(offer, ctx),
-            RtcSignal::Answer(answer) => self.on_answer(answer, ctx),
+            RtcSignal::Offer(description) => {
+                self.on_offer(Offer { description, round: content.round }, ctx);
+            }
+            RtcSignal::Answer(answer) => self.on_answer(answer, content.round, ctx),
+            RtcSignal::Refused => self.on_refused(content.round, ctx),
+            RtcSignal::Restart(transports) => self.on_peer_transports(&transports, ctx),
             RtcSignal::Candidate(candidate) => {
                 if let Some(candidate) = self.remote.offer(candidate) {
                     self.engine.ask(RtcAction::AddCandidate(candidate), ctx.out);
@@ -31,10 +36,10 @@ impl Call {
         Flow::Continue(())
     }
 
-    fn on_offer(&mut self, offer: SessionDescription, ctx: &mut Ctx<'_>) {
+    fn on_offer(&mut self, offer: Offer, ctx: &mut Ctx<'_>) {
         match &mut self.phase {
             // The caller has changed its mind about what it offers before anybody answered.
-            Phase::Ringing { offer: current } => *current = offer,
+            Phase::Ringing { offer: current } => *current = offer.description,
             Phase::Answering | Phase::Connecting | Phase::Established => {
                 self.on_renegotiation(offer, ctx);
             }

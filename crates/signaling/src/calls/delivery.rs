@@ -112,7 +112,7 @@ impl Delivery {
     /// Numbers a content that is about to be sent, and keeps a copy until it has arrived.
     pub(super) fn stamp(&mut self, content: &mut RtcContent, now: Instant) {
         self.acknowledge(content);
-        if self.peer == Peer::DoesNot || matches!(content.signal, RtcSignal::None) {
+        if self.peer == Peer::DoesNot || !is_counted(&content.signal) {
             return;
         }
         self.sent += 1;
@@ -134,7 +134,7 @@ impl Delivery {
             self.arrived(ack, now);
         }
         let Some(seq) = content.seq else {
-            if !matches!(content.signal, RtcSignal::None) {
+            if is_counted(&content.signal) {
                 self.forget_peer();
             }
             return true;
@@ -204,6 +204,11 @@ impl Delivery {
         self.unacknowledged.clear();
         self.resend = None;
     }
+}
+
+/// Whether a signal is to arrive in any case. How the transports are counts only while it is true.
+fn is_counted(signal: &RtcSignal) -> bool {
+    !matches!(signal, RtcSignal::None | RtcSignal::Restart(_))
 }
 
 impl Call {

@@ -1,13 +1,27 @@
 //! How a call ends: what a wish or a hang-up means in its phase, and who is told.
 
-use skapi_rtc_protocol::{HangupReason, RtcSignal};
+use skapi_rtc_protocol::{CallKey, ClientFrame, ConnectionId, HangupReason, RtcContent, RtcSignal};
 
 use super::{
-    Ctx,
+    Calls, Ctx,
     call::{Call, Phase},
     farewells::Farewells,
 };
 use crate::{CallEnd, CallEvent, EndReason, Side};
+
+impl Calls {
+    /// The peer searches for a call that has ended here, and was not told.
+    pub(super) fn on_unknown_restart(
+        &self,
+        call: Option<CallKey>,
+        from: ConnectionId,
+        ctx: &mut Ctx<'_>,
+    ) {
+        if call.is_some_and(|key| !self.by_key.contains_key(&key)) {
+            send_hangup(call, HangupReason::Failed, from, ctx);
+        }
+    }
+}
 
 impl Call {
     /// What the user's wish to end the call means in its phase.
@@ -66,4 +80,17 @@ impl Call {
             ctx.out.send_or_keep(self.frame(content, None));
         }
     }
+}
+
+/// Hangs up something that is no call of ours, or no longer.
+pub(super) fn send_hangup(
+    call: Option<CallKey>,
+    reason: HangupReason,
+    to: ConnectionId,
+    ctx: &mut Ctx<'_>,
+) {
+    let mut content = RtcContent::new(RtcSignal::HungUp(ctx.own_user())).reason(reason);
+    content.call = call;
+    let frame = ClientFrame::Rtc { to, content: content.encode(), token: None, reference: None };
+    ctx.out.send_or_keep(frame);
 }

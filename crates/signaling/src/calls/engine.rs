@@ -1,6 +1,6 @@
 //! A call's peer connection: operations out, results and events in.
 
-use skapi_rtc_protocol::{RtcSignal, SessionDescription};
+use skapi_rtc_protocol::{IceServer, RtcSignal, SessionDescription};
 
 use super::{
     Ctx,
@@ -19,6 +19,8 @@ pub(super) struct Engine {
     open: bool,
     /// The operation that makes the peer connection, until it is done.
     pub(super) opening: Option<OpId>,
+    /// The STUN and TURN servers it goes by.
+    pub(super) ice_servers: Vec<IceServer>,
     /// What the engine last said about its transports.
     pub(super) transport: Transport,
 }
@@ -38,6 +40,7 @@ impl Engine {
             generation: 0,
             open: false,
             opening: None,
+            ice_servers: Vec::new(),
             transport: Transport::Connecting,
         }
     }
@@ -109,7 +112,11 @@ impl Call {
                 Flow::Continue(())
             }
             RtcEvent::Disconnected => self.on_interrupted(ctx),
-            RtcEvent::Failed => self.on_transport_lost(EndReason::TransportFailed, ctx),
+            RtcEvent::Failed => self.on_failed(ctx),
+            RtcEvent::AddressesChanged => {
+                self.on_addresses_changed(ctx);
+                Flow::Continue(())
+            }
             RtcEvent::Closed => {
                 let reason = EndReason::EngineFailed("the peer connection was closed".to_owned());
                 self.on_transport_lost(reason, ctx)
@@ -127,6 +134,7 @@ impl Call {
             let patience = ctx.config.connect_timeout;
             self.deadline = (!self.is_established()).then(|| ctx.now + patience);
         }
+        self.restart.over();
         match self.phase {
             Phase::Connecting => self.establish(ctx),
             Phase::Established if before == Transport::Interrupted => {

@@ -1,11 +1,8 @@
 //! An offer that begins a call: it rings, is busy, or meets a call of our own to the same peer.
 
-use skapi_rtc_protocol::{
-    CallKey, ClientFrame, ConnectionId, HangupReason, RtcContent, RtcSignal, SessionDescription,
-    UserId,
-};
+use skapi_rtc_protocol::{ConnectionId, HangupReason, RtcContent, SessionDescription, UserId};
 
-use super::{Calls, Ctx, call::Call};
+use super::{Calls, Ctx, call::Call, ending::send_hangup};
 use crate::{BusyPolicy, CallId};
 
 impl Calls {
@@ -102,12 +99,4 @@ impl Calls {
         }
         call.yield_to(&content, offer, user, ctx);
     }
-}
-
-/// Hangs up something that is no call of ours, or no longer.
-fn send_hangup(call: Option<CallKey>, reason: HangupReason, to: ConnectionId, ctx: &mut Ctx<'_>) {
-    let mut content = RtcContent::new(RtcSignal::HungUp(ctx.own_user())).reason(reason);
-    content.call = call;
-    let frame = ClientFrame::Rtc { to, content: content.encode(), token: None, reference: None };
-    ctx.out.send_or_keep(frame);
 }

@@ -1,7 +1,8 @@
 //! Whether the peer is still there: what the service says of it, and what the transports say.
 //!
 //! A peer whose link to the service is gone may still be on the line, and a line that is interrupted may
-//! come back. Only both together mean that the peer is gone.
+//! come back. Only both together mean that the peer is gone; one that can start ICE anew has a while to
+//! come back all the same, because a change of networks takes both.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::{
     call::{Call, Flow, Phase},
     engine::Transport,
 };
-use crate::{CallEnd, CallEvent, EndReason, RequestError, Side};
+use crate::{CallEnd, EndReason, RequestError, Side};
 
 /// A peer that hangs up closes its transports too, and that may be seen before its `hungup`, which takes
 /// the way through the service. So a lost transport waits this long for the better reason.
@@ -21,12 +22,10 @@ const HANGUP_MAY_FOLLOW: Duration = Duration::from_secs(1);
 impl Call {
     /// The service says that the peer's connection to it is gone.
     pub(super) fn on_peer_disconnected(&mut self, ctx: &mut Ctx<'_>) -> Flow {
+        let on_the_line = self.engine.transport == Transport::Connected && self.failing.is_none();
         match self.phase {
-            Phase::Established
-                if self.engine.transport == Transport::Connected && self.failing.is_none() =>
-            {
-                self.peer_link_lost = true;
-                self.deadline = Some(ctx.now + ctx.config.peer_gone_grace);
+            Phase::Established if on_the_line || self.can_restart() => {
+                self.await_sign_of_life(ctx);
                 Flow::Continue(())
             }
             _ => peer_gone(),
@@ -34,14 +33,22 @@ impl Call {
     }
 
     /// The service answered a frame that was to reach the peer.
-    pub(super) fn on_reached(&mut self, result: Result<(), RequestError>) -> Flow {
+    pub(super) fn on_reached(
+        &mut self,
+        result: Result<(), RequestError>,
+        ctx: &mut Ctx<'_>,
+    ) -> Flow {
         let Err(RequestError::Refused { text, code }) = result else {
             return Flow::Continue(());
         };
         let unknown = code == Some(ErrorCode::UnknownConnection);
         match self.phase {
             Phase::Established if unknown && self.engine.transport == Transport::Interrupted => {
-                peer_gone()
+                if !self.can_restart() {
+                    return peer_gone();
+                }
+                self.await_sign_of_life(ctx);
+                Flow::Continue(())
             }
             Phase::Preparing | Phase::Dialing { .. } => {
                 let reason = match code {
@@ -54,13 +61,8 @@ impl Call {
         }
     }
 
-    /// The transports are interrupted.
-    pub(super) fn on_interrupted(&mut self, ctx: &mut Ctx<'_>) -> Flow {
-        if !self.is_established() || self.engine.transport == Transport::Interrupted {
-            return Flow::Continue(());
-        }
-        self.engine.transport = Transport::Interrupted;
-        ctx.out.call_event(self.id, CallEvent::Disconnected);
+    /// The transports are interrupted, and only the peer's link can tell whether it is still there.
+    pub(super) fn ask_whether_it_is_there(&mut self, ctx: &mut Ctx<'_>) -> Flow {
         if self.peer_link_lost {
             return peer_gone();
         }
@@ -82,7 +84,8 @@ impl Call {
         Flow::Continue(())
     }
 
-    /// The peer's link is gone, and the time in which its transports might have followed is over.
+    /// The peer's link is gone, and the time in which it might have come back, or its transports might
+    /// have followed, is over.
     pub(super) fn on_grace_over(&mut self) -> Flow {
         if self.peer_link_lost && self.engine.transport == Transport::Interrupted {
             return peer_gone();
@@ -97,6 +100,14 @@ impl Call {
         if self.outlives_link() && self.peer_knows.is_some() {
             self.send(RtcSignal::None, ctx);
             self.send_again(ctx);
+        }
+        self.restart_on_link_back(ctx);
+    }
+
+    fn await_sign_of_life(&mut self, ctx: &Ctx<'_>) {
+        if !self.peer_link_lost {
+            self.peer_link_lost = true;
+            self.deadline = Some(ctx.now + ctx.config.peer_gone_grace);
         }
     }
 

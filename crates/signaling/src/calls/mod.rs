@@ -11,6 +11,7 @@ mod farewells;
 mod first_offer;
 mod liveness;
 mod negotiation;
+mod restart;
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
@@ -165,9 +166,13 @@ impl Calls {
             if self.farewells.absorb(&content, &user, &from, ctx.now, ctx.out) {
                 return;
             }
-            if let RtcSignal::Offer(offer) = &content.signal {
-                let offer = offer.clone();
-                self.on_first_offer(content, offer, user, from, ctx);
+            match &content.signal {
+                RtcSignal::Offer(offer) => {
+                    let offer = offer.clone();
+                    self.on_first_offer(content, offer, user, from, ctx);
+                }
+                RtcSignal::Restart(_) => self.on_unknown_restart(content.call, from, ctx),
+                _ => {}
             }
             return;
         };
@@ -208,7 +213,7 @@ impl Calls {
         result: Result<(), RequestError>,
         ctx: &mut Ctx<'_>,
     ) {
-        self.step(id, ctx, |call, _| call.on_reached(result));
+        self.step(id, ctx, |call, ctx| call.on_reached(result, ctx));
     }
 
     pub(crate) fn on_link_up(&mut self, ctx: &mut Ctx<'_>) {

@@ -10,7 +10,14 @@
 //!                                                  └────────────────── answer made ───────────────┘
 //! ```
 //!
-//! In a running call this is the perfect negotiation of W3C WebRTC §10.7: the callee is the polite side.
+//! In a running call this is the perfect negotiation of W3C WebRTC §10.7: the callee is the polite side,
+//! which both sides know from the beginning, and which glare has settled before. Connection ids would not
+//! do: one that is lost comes back as another.
+//!
+//! Every offer in a running call has a number, which the answer repeats: an answer to an offer that was
+//! taken back meanwhile is dropped. An offer that is refused, or not answered in time, is taken back.
+
+use std::time::Duration;
 
 use skapi_rtc_protocol::{Capability, RtcSignal, SessionDescription};
 
@@ -19,17 +26,48 @@ use super::{
     call::{Call, Flow, Phase},
     engine::engine_failed,
 };
-use crate::{OpId, Role, RtcAction, RtcOutcome};
+use crate::{Instant, OpId, Role, RtcAction, RtcOutcome};
+
+/// How long an offer in a running call waits for its answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How often a change is offered that nobody answers.
+const MAX_TRIES: u8 = 3;
+
+/// How long a change waits after the peer has refused an offer. An engine wants it offered again at once.
+const REFUSED_PAUSE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
 pub(super) struct Negotiation {
     state: State,
-    /// A change waits for an offer of ours.
-    needed: bool,
+    /// What waits for an offer of ours.
+    wanted: Wanted,
+    /// Offers of ours in the running call so far.
+    rounds: u32,
+    /// How often in a row an offer was not answered.
+    unanswered: u8,
+    /// Until when no change is offered, because the peer has refused one.
+    quiet_until: Option<Instant>,
     /// An offer of the peer's that came while an answer was being made or applied.
-    waiting: Option<SessionDescription>,
+    waiting: Option<Offer>,
     /// The remote description in place.
     remote: Option<SessionDescription>,
+}
+
+/// What waits for an offer of ours.
+#[derive(Debug, Default, Clone, Copy)]
+struct Wanted {
+    /// Something was added or removed.
+    change: bool,
+    /// New ICE credentials and candidates.
+    restart: bool,
+}
+
+/// An offer of the peer's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Offer {
+    pub(super) description: SessionDescription,
+    pub(super) round: Option<u32>,
 }
 
 #[derive(Debug, Default)]
@@ -37,30 +75,65 @@ enum State {
     #[default]
     Idle,
     Offering(OpId),
-    Offered,
+    Offered {
+        /// Absent in the first offer of a call.
+        round: Option<u32>,
+        /// Until when an answer is awaited; the first one as long as the call rings.
+        until: Option<Instant>,
+    },
     Applying(OpId, SessionDescription),
-    Answering(OpId, SessionDescription),
+    Answering(OpId, Offer),
     Stable,
+}
+
+impl Negotiation {
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Offered { until, .. } => until,
+            State::Stable if self.wanted.change => self.quiet_until,
+            _ => None,
+        }
+    }
+
+    /// The ICE credentials that the peer goes by.
+    pub(super) fn remote_ufrag(&self) -> Option<&str> {
+        self.remote.as_ref()?.ice_ufrag()
+    }
 }
 
 impl Call {
     pub(super) fn make_offer(&mut self, ctx: &mut Ctx<'_>) {
-        self.negotiation.needed = false;
-        let op = self.engine.ask(RtcAction::MakeOffer { ice_restart: false }, ctx.out);
+        let Wanted { restart, .. } = std::mem::take(&mut self.negotiation.wanted);
+        if restart {
+            self.renew_ice_servers(ctx);
+        }
+        let op = self.engine.ask(RtcAction::MakeOffer { ice_restart: restart }, ctx.out);
         self.negotiation.state = State::Offering(op);
     }
 
     /// Accepts an offer, whatever was before.
-    pub(super) fn accept_offer(&mut self, offer: SessionDescription, ctx: &mut Ctx<'_>) {
+    pub(super) fn accept_offer(&mut self, offer: Offer, ctx: &mut Ctx<'_>) {
         self.remote.suspend();
-        let op = self.engine.ask(RtcAction::AcceptOffer(offer.clone()), ctx.out);
+        let before = self.negotiation.remote_ufrag();
+        let restarts = before.is_some() && before != offer.description.ice_ufrag();
+        if restarts {
+            self.on_peer_restarts(ctx);
+        }
+        let action = RtcAction::AcceptOffer(offer.description.clone());
+        let op = self.engine.ask(action, ctx.out);
         self.negotiation.state = State::Answering(op, offer);
     }
 
-    pub(super) fn on_answer(&mut self, answer: SessionDescription, ctx: &mut Ctx<'_>) {
-        if !matches!(self.negotiation.state, State::Offered) {
+    pub(super) fn on_answer(
+        &mut self,
+        answer: SessionDescription,
+        round: Option<u32>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        if !self.awaits_answer(round) {
             return; // stale: the offer it answers was taken back or never made
         }
+        self.negotiation.unanswered = 0;
         self.remote.suspend();
         let op = self.engine.ask(RtcAction::AcceptAnswer(answer.clone()), ctx.out);
         self.negotiation.state = State::Applying(op, answer);
@@ -70,14 +143,68 @@ impl Call {
         }
     }
 
+    /// The peer's engine cannot accept our offer: what it was to carry over is given up.
+    pub(super) fn on_refused(&mut self, round: Option<u32>, ctx: &mut Ctx<'_>) {
+        let ours = round.is_some() && self.awaits_answer(round) && self.is_up();
+        if ours {
+            self.negotiation.quiet_until = Some(ctx.now + REFUSED_PAUSE);
+            self.engine.ask(RtcAction::Rollback, ctx.out);
+            self.settle(ctx);
+        }
+    }
+
+    fn is_stable(&self) -> bool {
+        matches!(self.negotiation.state, State::Stable)
+    }
+
+    /// Whether our offer waits for an answer to this round. A peer that counts no rounds means the latest.
+    fn awaits_answer(&self, answered: Option<u32>) -> bool {
+        match self.negotiation.state {
+            State::Offered { round, .. } => answered.is_none() || answered == round,
+            _ => false,
+        }
+    }
+
+    /// An offer of ours has waited long enough, and may have been lost; or a change has, after a refusal.
+    pub(super) fn on_negotiation_timeout(&mut self, ctx: &mut Ctx<'_>) {
+        if self.negotiation.next_deadline().is_none_or(|until| until > ctx.now) {
+            return;
+        }
+        if self.negotiation.quiet_until.take().is_some_and(|_| self.is_stable()) {
+            return self.negotiate_if_needed(ctx);
+        }
+        self.take_offer_back(ctx);
+        self.negotiation.unanswered += 1;
+        if self.negotiation.unanswered >= MAX_TRIES {
+            self.negotiation.unanswered = 0;
+            self.negotiation.wanted = Wanted::default();
+        }
+        self.settle(ctx);
+    }
+
+    /// Takes an offer of ours back, made or being made; what it was to carry over waits for the next.
+    fn take_offer_back(&mut self, ctx: &mut Ctx<'_>) {
+        self.engine.ask(RtcAction::Rollback, ctx.out);
+        self.negotiation.wanted.change = true;
+    }
+
+    /// Starts ICE anew, with whatever else waits; an offer that is out is taken back for it.
+    pub(super) fn negotiate_restart(&mut self, ctx: &mut Ctx<'_>) {
+        self.negotiation.wanted.restart = true;
+        if matches!(self.negotiation.state, State::Offering(_) | State::Offered { .. }) {
+            self.take_offer_back(ctx);
+            self.negotiation.state = State::Stable;
+        }
+        self.negotiate_if_needed(ctx);
+    }
+
     /// An offer in a call that is up.
-    pub(super) fn on_renegotiation(&mut self, offer: SessionDescription, ctx: &mut Ctx<'_>) {
+    pub(super) fn on_renegotiation(&mut self, offer: Offer, ctx: &mut Ctx<'_>) {
         match self.negotiation.state {
             State::Stable => self.accept_offer(offer, ctx),
-            State::Offering(_) | State::Offered => {
+            State::Offering(_) | State::Offered { .. } => {
                 if self.role == Role::Callee {
-                    self.engine.ask(RtcAction::Rollback, ctx.out);
-                    self.negotiation.needed = true;
+                    self.take_offer_back(ctx);
                     self.accept_offer(offer, ctx);
                 }
             }
@@ -93,16 +220,18 @@ impl Call {
         if self.negotiation.remote.is_none() {
             return;
         }
-        self.negotiation.needed = true;
+        self.negotiation.wanted.change = true;
         self.negotiate_if_needed(ctx);
     }
 
     /// Offers if something waits for it, nothing else is going on, and the peer takes an offer in a
     /// running call for what it is: at Skapi's own client it would ring again.
     pub(super) fn negotiate_if_needed(&mut self, ctx: &mut Ctx<'_>) {
-        let now = self.negotiation.needed
+        let Wanted { change, restart } = self.negotiation.wanted;
+        let quiet = self.negotiation.quiet_until.is_some_and(|until| until > ctx.now);
+        let now = (restart || change && !quiet)
             && self.is_established()
-            && matches!(self.negotiation.state, State::Stable)
+            && self.is_stable()
             && self.peer_can(&Capability::Renegotiate);
         if now {
             self.make_offer(ctx);
@@ -132,12 +261,16 @@ impl Call {
     fn on_offer_made(&mut self, result: Result<RtcOutcome, String>, ctx: &mut Ctx<'_>) -> Flow {
         match result {
             Ok(RtcOutcome::Description(offer)) => {
-                self.negotiation.state = State::Offered;
                 if matches!(self.phase, Phase::Preparing) {
+                    self.negotiation.state = State::Offered { round: None, until: None };
                     self.phase = Phase::Dialing { ringing: false, accepted: false };
                     self.send_to_reach(RtcSignal::Offer(offer), ctx);
                 } else {
-                    self.send(RtcSignal::Offer(offer), ctx);
+                    self.negotiation.rounds = self.negotiation.rounds.wrapping_add(1);
+                    let round = Some(self.negotiation.rounds);
+                    let until = Some(ctx.now + ANSWER_TIMEOUT);
+                    self.negotiation.state = State::Offered { round, until };
+                    self.send_of_round(RtcSignal::Offer(offer), round, ctx);
                 }
                 self.release_local_candidates(ctx);
                 Flow::Continue(())
@@ -149,23 +282,28 @@ impl Call {
 
     fn on_answer_made(
         &mut self,
-        offer: SessionDescription,
+        offer: Offer,
         result: Result<RtcOutcome, String>,
         ctx: &mut Ctx<'_>,
     ) -> Flow {
         let answer = match result {
             Ok(RtcOutcome::Description(answer)) => answer,
             Ok(RtcOutcome::Done) => return engine_failed("it made no answer".to_owned()),
-            Err(what) => return self.on_step_failed(what, ctx),
+            Err(what) => {
+                if self.is_up() && offer.round.is_some() {
+                    self.send_of_round(RtcSignal::Refused, offer.round, ctx);
+                }
+                return self.on_step_failed(what, ctx);
+            }
         };
         let first = matches!(self.phase, Phase::Answering);
-        self.send(RtcSignal::Answer(answer), ctx);
+        self.send_of_round(RtcSignal::Answer(answer), offer.round, ctx);
         if first {
             // Skapi's client takes the answer first and the pickup second.
             self.send(RtcSignal::Pickup(ctx.own_user()), ctx);
         }
         self.release_local_candidates(ctx);
-        self.described(offer, ctx);
+        self.described(offer.description, ctx);
         if first {
             self.start_connecting(ctx);
         }
@@ -201,6 +339,12 @@ impl Call {
         }
         self.settle(ctx);
         Flow::Continue(())
+    }
+
+    fn send_of_round(&mut self, signal: RtcSignal, round: Option<u32>, ctx: &mut Ctx<'_>) {
+        let mut content = self.content(signal);
+        content.round = round;
+        self.send_content(content, None, ctx);
     }
 
     fn described(&mut self, remote: SessionDescription, ctx: &mut Ctx<'_>) {

@@ -31,6 +31,7 @@ mod peer_gone;
 mod posts;
 #[cfg(test)]
 mod renegotiation;
+mod restart;
 #[cfg(test)]
 mod stock;
 #[cfg(test)]

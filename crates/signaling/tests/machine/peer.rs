@@ -15,17 +15,24 @@ pub(crate) struct Peer {
     /// The key of the call it is in; Skapi's client has none.
     pub(crate) key: Option<CallKey>,
     ours: bool,
+    restarts: bool,
 }
 
 impl Peer {
-    /// One that knows everything beyond Skapi. For a call of its own it takes a key that wins under glare.
+    /// One that knows everything beyond Skapi but restarts. For a call of its own it takes a key that wins under glare.
     pub(crate) fn ours(name: &str) -> Self {
         Self {
             cid: cid(&format!("c-{name}")),
             user: UserId::new(name).unwrap(),
             key: Some(CallKey(1)),
             ours: true,
+            restarts: false,
         }
+    }
+
+    /// One that knows everything beyond Skapi.
+    pub(crate) fn restarts(name: &str) -> Self {
+        Self { restarts: true, ..Self::ours(name) }
     }
 
     /// Skapi's own client.
@@ -41,8 +48,11 @@ impl Peer {
             );
         let mut content = RtcContent::new(signal);
         content.call = self.key;
-        content.capabilities =
-            introduces.then(|| vec![Capability::Ringing, Capability::Renegotiate]);
+        content.capabilities = introduces.then(|| {
+            let mut known = vec![Capability::Ringing, Capability::Renegotiate];
+            known.extend(self.restarts.then_some(Capability::Restart));
+            known
+        });
         self.sends(&content)
     }
 
@@ -71,6 +81,13 @@ impl Peer {
 
     pub(crate) fn pickup(&self) -> RtcSignal {
         RtcSignal::Pickup(self.user.to_string())
+    }
+
+    /// The answer to an offer in a running call.
+    pub(crate) fn answers_round(&self, round: u32) -> ServerFrame {
+        let mut content = RtcContent::new(self.answer()).round(round);
+        content.call = self.key;
+        self.sends(&content)
     }
 
     /// An offer in a running call.

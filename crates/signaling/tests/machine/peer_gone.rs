@@ -96,7 +96,7 @@ fn a_peer_that_comes_back_under_another_id_is_the_same_peer() {
     assert_eq!(desk.session.call(call).unwrap().peer, bob.cid);
     // From now on an interruption is only an interruption.
     desk.reports(call, RtcEvent::Disconnected);
-    assert_eq!(desk.call_events(), [CallEvent::Disconnected]);
+    assert_eq!(desk.call_events(), [CallEvent::Reconnecting]);
     desk.frame(bob.hangs_up(None));
     assert_eq!(desk.end_of(call), remote(EndReason::HungUp));
     assert_eq!(desk.session.usage().index, 0);

@@ -1,10 +1,10 @@
 //! New offers in a running call: from either side, from both, and with engines that fail.
 
-use skapi_rtc_protocol::{RtcSignal, SessionDescription};
+use skapi_rtc_protocol::{RtcContent, RtcSignal, SessionDescription};
 use skapi_rtc_signaling::{CallPhase, RtcAction, RtcEvent};
 
 use super::{
-    harness::{Desk, candidate, sdp},
+    harness::{Desk, candidate, sdp, secs},
     peer::Peer,
 };
 
@@ -172,4 +172,91 @@ fn an_offer_that_cannot_be_made_leaves_the_call_as_it_was() {
     assert_eq!(desk.phase(call), Some(CallPhase::Established));
     desk.reports(call, RtcEvent::NegotiationNeeded);
     assert!(matches!(desk.engine_works()[..], [RtcAction::MakeOffer { .. }]));
+}
+
+fn refuses(bob: &Peer, round: u32) -> skapi_rtc_protocol::ServerFrame {
+    let mut content = RtcContent::new(RtcSignal::Refused).round(round);
+    content.call = bob.key;
+    bob.sends(&content)
+}
+
+#[test]
+fn an_offer_that_the_engine_refuses_is_refused_by_name() {
+    let (mut desk, bob) = (Desk::up(), Peer::ours("bob"));
+    bob.talks_as_caller(&mut desk);
+    let mut content = RtcContent::new(RtcSignal::Offer(offer("bad"))).round(7);
+    content.call = bob.key;
+    desk.frame(bob.sends(&content));
+    desk.engine_fails();
+    let said = desk.said();
+    assert_eq!((&said[0].signal, said[0].round), (&RtcSignal::Refused, Some(7)));
+    assert_eq!(said[0].call, bob.key);
+}
+
+#[test]
+fn an_offer_that_the_peer_refuses_is_taken_back_and_made_again_only_after_a_while() {
+    let (mut desk, mut bob) = (Desk::up(), Peer::ours("bob"));
+    let call = bob.talks_as_callee(&mut desk);
+    desk.reports(call, RtcEvent::NegotiationNeeded);
+    desk.engine_works();
+    desk.frame(refuses(&bob, 2));
+    assert_eq!(desk.engine_works(), [], "that is another one");
+    desk.frame(refuses(&bob, 1));
+    assert_eq!(desk.engine_works(), [RtcAction::Rollback]);
+    // An engine says so again after a rollback.
+    desk.reports(call, RtcEvent::NegotiationNeeded);
+    desk.wait(secs(9));
+    assert_eq!(desk.engine_works(), []);
+    desk.wait(secs(1));
+    assert!(matches!(desk.engine_works()[..], [RtcAction::MakeOffer { .. }]));
+    // The peer's own offers are not held back.
+    desk.frame(refuses(&bob, 2));
+    desk.engine_works();
+    desk.frame(bob.renegotiates("new"));
+    assert_eq!(desk.engine_works(), [RtcAction::AcceptOffer(offer("new"))]);
+}
+
+#[test]
+fn an_offer_that_nobody_answers_is_made_three_times() {
+    let (mut desk, mut bob) = (Desk::up(), Peer::ours("bob"));
+    let call = bob.talks_as_callee(&mut desk);
+    desk.reports(call, RtcEvent::NegotiationNeeded);
+    let mut offers = 0;
+    for _ in 0..10 {
+        let asked = desk.engine_works();
+        offers += asked.iter().filter(|a| matches!(a, RtcAction::MakeOffer { .. })).count();
+        desk.wait(secs(15));
+    }
+    assert_eq!(offers, 3);
+    assert_eq!(desk.phase(call), Some(CallPhase::Established));
+    desk.reports(call, RtcEvent::NegotiationNeeded);
+    assert!(matches!(desk.engine_works()[..], [RtcAction::MakeOffer { .. }]));
+}
+
+#[test]
+fn an_answer_to_an_offer_that_was_taken_back_is_dropped() {
+    let (mut desk, bob) = (Desk::up(), Peer::ours("bob"));
+    let call = bob.talks_as_caller(&mut desk);
+    desk.reports(call, RtcEvent::NegotiationNeeded);
+    desk.engine_works();
+    // The peer's offer crosses ours and wins; ours goes out anew, with another number.
+    desk.frame(bob.renegotiates("wins"));
+    desk.engine_works();
+    let rounds: Vec<_> = desk.said().iter().filter_map(|content| content.round).collect();
+    assert_eq!(rounds, [1, 2]);
+    desk.frame(bob.answers_round(1));
+    assert_eq!(desk.engine_works(), []);
+    desk.frame(bob.answers_round(2));
+    assert!(matches!(desk.engine_works()[..], [RtcAction::AcceptAnswer(_)]));
+}
+
+#[test]
+fn an_answer_repeats_the_number_of_its_offer() {
+    let (mut desk, bob) = (Desk::up(), Peer::ours("bob"));
+    bob.talks_as_caller(&mut desk);
+    let mut content = RtcContent::new(RtcSignal::Offer(offer("new"))).round(3);
+    content.call = bob.key;
+    desk.frame(bob.sends(&content));
+    desk.engine_works();
+    assert_eq!(desk.said()[0].round, Some(3));
 }

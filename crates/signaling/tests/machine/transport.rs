@@ -17,7 +17,7 @@ fn an_interruption_and_its_end_are_told_once_each() {
     {
         desk.reports(call, event);
     }
-    let told = [CallEvent::Disconnected, CallEvent::Reconnected];
+    let told = [CallEvent::Reconnecting, CallEvent::Reconnected];
     assert_eq!(desk.call_events(), told);
     desk.wait(secs(60));
     assert_eq!(desk.phase(call), Some(CallPhase::Established));
@@ -66,7 +66,7 @@ fn a_failure_that_mends_in_time_is_none() {
     desk.reports(call, RtcEvent::Connected);
     desk.wait(secs(60));
     assert_eq!(desk.phase(call), Some(CallPhase::Established));
-    let told = [CallEvent::Disconnected, CallEvent::Reconnected];
+    let told = [CallEvent::Reconnecting, CallEvent::Reconnected];
     assert_eq!(desk.call_events(), told);
 }
 
@@ -90,7 +90,7 @@ fn without_a_link_an_interruption_asks_nobody() {
     desk.reports(call, RtcEvent::Disconnected);
     assert_eq!(desk.session.usage().requests, 0);
     desk.reports(call, RtcEvent::Connected);
-    let told = [CallEvent::Disconnected, CallEvent::Reconnected];
+    let told = [CallEvent::Reconnecting, CallEvent::Reconnected];
     assert_eq!(desk.call_events(), told);
     assert!(!desk.signals().contains(&RtcSignal::HungUp("me".to_owned())));
 }

@@ -34,8 +34,8 @@ pub enum CallEvent {
     ConnectionState(ConnectionState),
     /// The pair of candidates that carries the traffic was chosen or has changed.
     SelectedPair(CandidatePair),
-    /// The connection is interrupted; it may come back.
-    Disconnected,
+    /// The connection is interrupted, and searched for.
+    Reconnecting,
     /// It came back.
     Reconnected,
     /// The call is over. Last event.
@@ -206,7 +206,7 @@ impl CallEvents {
         let before = self.last.replace(now.clone());
         match now {
             Stage::Ended(end) => Some(CallEvent::Ended(end)),
-            Stage::Interrupted => Some(CallEvent::Disconnected),
+            Stage::Interrupted => Some(CallEvent::Reconnecting),
             Stage::Connected if before == Some(Stage::Interrupted) => Some(CallEvent::Reconnected),
             _ => None,
         }

@@ -75,6 +75,10 @@ async fn carry_out(
             let options = OfferOptions::default().ice_restart(ice_restart);
             return described(peer.make_offer(options).await);
         }
+        RtcAction::SetIceServers(servers) => {
+            let set = peer.set_ice_servers(servers).await;
+            return set.map(|()| RtcOutcome::Done).map_err(|error| error.to_string());
+        }
         RtcAction::AcceptOffer(offer) => return described(peer.accept_offer(offer).await),
         RtcAction::AcceptAnswer(answer) => peer.accept_answer(answer).await,
         RtcAction::Rollback => peer.rollback().await,

@@ -73,7 +73,7 @@ impl Driver {
             CallEvent::Ringing => Stage::Ringing,
             CallEvent::Accepted => Stage::Accepted,
             CallEvent::Connected | CallEvent::Reconnected => Stage::Connected,
-            CallEvent::Disconnected => Stage::Interrupted,
+            CallEvent::Reconnecting => Stage::Interrupted,
             CallEvent::Ended(end) => Stage::Ended(end),
             _ => return,
         };

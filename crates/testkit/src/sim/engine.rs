@@ -106,6 +106,7 @@ impl FakeEngine {
             RtcAction::MakeOffer { .. } => self.make_offer(pc, around),
             RtcAction::AcceptOffer(offer) => self.accept_offer(pc, &offer, around),
             RtcAction::AcceptAnswer(answer) => self.accept_answer(pc, &answer, around),
+            RtcAction::SetIceServers(_) => Ok(RtcOutcome::Done),
             RtcAction::Rollback => self.roll_back(pc, around),
             RtcAction::AddCandidate(candidate) => self.add_candidate(pc, &candidate, around),
             RtcAction::Close => {
