@@ -1,6 +1,6 @@
 //! A peer connection: negotiation, candidates, channels and tracks.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{any::Any, fmt::Debug, sync::Arc};
 
 use async_trait::async_trait;
 use skapi_rtc_protocol::{IceCandidate, IceServer, SessionDescription};
@@ -16,7 +16,7 @@ use crate::{
 /// concurrent ones. All other methods may be called at any time, from any task.
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
-pub trait PeerConnection: Debug + MaybeSend + MaybeSync + 'static {
+pub trait PeerConnection: Any + Debug + MaybeSend + MaybeSync {
     /// `createOffer()` and `setLocalDescription()` in one step. Gathering starts.
     ///
     /// # Errors

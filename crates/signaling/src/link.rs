@@ -117,6 +117,15 @@ impl Link {
         silent && self.on_frame()
     }
 
+    /// Does at once what would have been done after a while.
+    pub(crate) fn try_now(&mut self, now: Instant, config: &Config, out: &mut Outbox) {
+        match self.state {
+            State::Waiting { .. } => self.dial(out),
+            State::Up => self.keep_alive(now, config, out),
+            State::Idle | State::Connecting | State::Greeting { .. } | State::Closed => {}
+        }
+    }
+
     pub(crate) fn close(&mut self, out: &mut Outbox) {
         if matches!(self.state, State::Connecting | State::Greeting { .. } | State::Up) {
             out.push(Output::Disconnect);

@@ -26,7 +26,8 @@
 //!
 //! # What drives what
 //!
-//! A session runs in tasks of its own on the tokio runtime on which it was made. The handles
+//! A session runs in tasks of its own on the tokio runtime on which it was made; in a browser, in the event
+//! loop of the page. The handles
 //! ([`Realtime`], [`Call`], [`Channel`]) only talk to those tasks, so they can be held and dropped
 //! anywhere: dropping an [`IncomingCall`] declines it, dropping the last handle of a [`Call`] hangs up,
 //! dropping the last handle of a session and its calls closes it.
@@ -34,11 +35,12 @@
 //! # Engines and transports
 //!
 //! Calls are made by an engine, any [`Backend`]; the service is reached by a transport, any
-//! [`Transport`](transport::Transport). The defaults come with the features `webrtc` and `websocket`;
-//! others are set in the [`ConnectOptions`].
+//! [`Transport`](transport::Transport). The defaults come with the features `webrtc` and `websocket`, in a
+//! browser (`wasm32-unknown-unknown`) with `web` and `websocket`; others are set in the [`ConnectOptions`].
 
 mod call;
 mod channel;
+mod connection_hook;
 mod driver;
 mod endpoint;
 mod error;
@@ -52,6 +54,7 @@ pub mod transport;
 
 pub use call::{Call, CallEvent, CallEvents, CallFuture, IncomingCall, OutgoingCall};
 pub use channel::{Channel, ChannelReceiver, ChannelSender};
+pub use connection_hook::ConnectionHook;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{AskError, CallError, ConnectError, PostError};
 pub use events::{RealtimeEvent, RealtimeEvents};
@@ -64,7 +67,9 @@ pub use skapi_rtc_backend::{
     self as backend, Backend, BackendError, CandidatePair, ChannelError, ChannelInit,
     ConnectionState, Message, PeerStats, Reliability, TransportPolicy,
 };
-#[cfg(feature = "webrtc")]
+#[cfg(all(feature = "web", target_arch = "wasm32"))]
+pub use skapi_rtc_backend_web::WebBackend;
+#[cfg(all(feature = "webrtc", not(target_arch = "wasm32")))]
 pub use skapi_rtc_backend_webrtc::WebRtcBackend;
 pub use skapi_rtc_protocol::{
     self as protocol, ConnectionId, ErrorCode, GroupName, IceServer, IdError, Json, Notice,

@@ -6,7 +6,9 @@ use skapi_rtc_backend::{Backend, ChannelInit, Reliability, TransportPolicy};
 use skapi_rtc_protocol::IceServer;
 use skapi_rtc_signaling::Config as SessionConfig;
 
-use crate::{Endpoint, EndpointError, TokenProvider, token::Tokens, transport::Transport};
+use crate::{
+    ConnectionHook, Endpoint, EndpointError, TokenProvider, token::Tokens, transport::Transport,
+};
 
 /// How to connect to a service.
 ///
@@ -134,6 +136,8 @@ pub struct CallOptions {
     pub channels: Vec<ChannelOptions>,
     /// How long it may ring, as a caller. Default: that of the session, 30 s.
     pub no_answer_timeout: Option<Duration>,
+    /// What to do with each peer connection of the call before it is negotiated. Default: nothing.
+    pub on_connection: Option<ConnectionHook>,
 }
 
 impl CallOptions {
@@ -146,6 +150,14 @@ impl CallOptions {
     /// Sets how long it may ring.
     pub fn no_answer_timeout(mut self, timeout: Duration) -> Self {
         self.no_answer_timeout = Some(timeout);
+        self
+    }
+
+    /// Hands the application each peer connection of the call (one, as a rule) before it has channels and is
+    /// negotiated: for what only the engine at hand can do, such as adding a browser's `MediaStream`. Must not
+    /// block; negotiating and closing are the session's business.
+    pub fn on_connection(mut self, hook: ConnectionHook) -> Self {
+        self.on_connection = Some(hook);
         self
     }
 }

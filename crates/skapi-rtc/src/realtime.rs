@@ -46,7 +46,7 @@ pub async fn connect_realtime(
         None => default_transport()?,
     };
     let backend = options.backend.clone().or_else(default_backend);
-    let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
+    let seed = options.seed.unwrap_or_else(runtime::random_seed);
     let (port, events) = EventPort::new(options.event_capacity);
     let (input_sender, inputs) = mpsc::channel(MAX_INPUTS);
     let (ready_sender, ready) = watch::channel(None);
@@ -342,12 +342,14 @@ fn default_transport() -> Result<Arc<dyn Transport>, ConnectError> {
     Err(ConnectError::NoTransport)
 }
 
-#[cfg(feature = "webrtc")]
 fn default_backend() -> Option<Arc<dyn skapi_rtc_backend::Backend>> {
-    Some(Arc::new(skapi_rtc_backend_webrtc::WebRtcBackend::default()))
-}
-
-#[cfg(not(feature = "webrtc"))]
-fn default_backend() -> Option<Arc<dyn skapi_rtc_backend::Backend>> {
+    #[cfg(all(feature = "webrtc", not(target_arch = "wasm32")))]
+    return Some(Arc::new(skapi_rtc_backend_webrtc::WebRtcBackend::default()));
+    #[cfg(all(feature = "web", target_arch = "wasm32"))]
+    return Some(Arc::new(skapi_rtc_backend_web::WebBackend::default()));
+    #[cfg(not(any(
+        all(feature = "webrtc", not(target_arch = "wasm32")),
+        all(feature = "web", target_arch = "wasm32")
+    )))]
     None
 }

@@ -8,8 +8,8 @@ mod support;
 use std::{future::IntoFuture as _, sync::Arc, time::Duration};
 
 use skapi_rtc::{
-    Backend, CallError, CallOptions, ConnectOptions, EndReason, Endpoint, RealtimeEvent, Side,
-    TokenError, TokenProvider,
+    Backend, CallError, CallOptions, ConnectOptions, ConnectionHook, EndReason, Endpoint,
+    OpenError, QueryError, RealtimeEvent, SessionConfig, Side, TokenError, TokenProvider,
     backend::{
         BackendError, Capabilities, ChannelEvent, ChannelEvents, ChannelHandle, ConnectionState,
         EventSender, PeerEvent, PeerHandle, mock, queue,
@@ -17,7 +17,7 @@ use skapi_rtc::{
     protocol::{
         ClientFrame, IceCandidate, Json, RtcContent, RtcSignal, ServerFrame, SessionDescription,
     },
-    transport::memory,
+    transport::{Socket, Transport, memory},
 };
 use support::{
     memory::{cid, connected, greeting, hear, hear_news, options, say, user},
@@ -56,6 +56,45 @@ async fn a_sign_of_life_comes_first_and_a_lost_socket_is_replaced_with_a_fresh_t
         _ => None,
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_sign_of_return_ends_the_wait_for_the_next_attempt() {
+    #[derive(Debug)]
+    struct Watchful(memory::MemoryTransport, Arc<tokio::sync::Notify>);
+    #[async_trait::async_trait]
+    impl Transport for Watchful {
+        async fn open(&self, endpoint: &Endpoint, token: &str) -> Result<Socket, OpenError> {
+            self.0.open(endpoint, token).await
+        }
+        async fn query(
+            &self,
+            endpoint: &Endpoint,
+            token: &str,
+            path: &str,
+            body: String,
+        ) -> Result<String, QueryError> {
+            self.0.query(endpoint, token, path, body).await
+        }
+        async fn sign_of_return(&self) {
+            self.1.notified().await;
+        }
+    }
+    let (transport, mut service) = memory::transport();
+    let back = Arc::new(tokio::sync::Notify::new());
+    let far_too_late = Duration::from_secs(24 * 3600);
+    let options = options(transport.clone())
+        .transport(Arc::new(Watchful(transport, back.clone())))
+        .session(SessionConfig::default().reconnect_max(far_too_late).reconnect_base(far_too_late));
+    let (_realtime, mut events, socket) = connected(options, &mut service).await;
+    drop(socket);
+    next("the loss", &mut events, |event| match event {
+        RealtimeEvent::Disconnected { .. } => Some(()),
+        _ => None,
+    })
+    .await;
+    back.notify_one();
+    soon("the next attempt", service.accept()).await.unwrap();
 }
 
 #[tokio::test]
@@ -130,11 +169,16 @@ async fn a_call_is_carried_out_step_by_step_on_any_engine() {
 
     let options = options(transport).backend(Arc::new(backend) as Arc<dyn Backend>);
     let (realtime, _events, mut socket) = connected(options, &mut service).await;
-    let outgoing = realtime.connect_rtc(cid("peer"), CallOptions::default()).await.unwrap();
+    let (seen, mut connections) = tokio::sync::mpsc::channel(2);
+    let hook = ConnectionHook::new(move |connection| seen.try_send(connection.clone()).unwrap());
+    let with_hook = CallOptions::default().on_connection(hook);
+    let outgoing = realtime.connect_rtc(cid("peer"), with_hook).await.unwrap();
     let ClientFrame::Rtc { to, content, .. } = hear_news(&mut socket).await else { panic!() };
     assert_eq!(to, cid("peer"));
     let offer = RtcContent::decode(&content).unwrap();
     assert_eq!(offer.signal, RtcSignal::Offer(SessionDescription::offer("our offer")));
+    assert!(connections.try_recv().is_ok(), "the application did not see the connection in time");
+    assert!(connections.try_recv().is_err(), "it saw more than one");
 
     // Their candidate comes before their answer, and is held until that is in place.
     let theirs = IceCandidate { candidate: "theirs".into(), ..IceCandidate::default() };

@@ -94,6 +94,12 @@ impl Session {
         self.link.connect(&mut self.out);
     }
 
+    /// Tries a lost link now instead of after the rest of its wait, and gives one that seems alive something to
+    /// carry, which shows whether it is. For a driver that learns that the network has come back.
+    pub fn try_link_now(&mut self, now: Instant) {
+        self.link.try_now(now, &self.config, &mut self.out);
+    }
+
     /// Takes in what happened outside. Never fails: a peer's fault becomes an output.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         match input {

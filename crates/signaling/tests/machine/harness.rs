@@ -101,6 +101,11 @@ impl Desk {
         self.collect();
     }
 
+    pub(crate) fn try_link_now(&mut self) {
+        self.session.try_link_now(self.now);
+        self.collect();
+    }
+
     pub(crate) fn link_up(&mut self) {
         self.input(Input::LinkUp);
     }

@@ -122,6 +122,24 @@ fn the_time_a_service_asks_for_comes_before_the_back_off() {
 }
 
 #[test]
+fn what_would_be_done_after_a_while_can_be_done_now() {
+    let mut desk = Desk::up();
+    desk.try_link_now();
+    assert_eq!(
+        desk.sent(),
+        [ClientFrame::KeepAlive { received: None }],
+        "it shows that the link lives"
+    );
+    desk.link_lost();
+    let before = connects(&desk).len();
+    desk.try_link_now();
+    assert_eq!(connects(&desk).len(), before + 1);
+    // It is under way: nothing more can be done.
+    desk.try_link_now();
+    assert_eq!(connects(&desk).len(), before + 1);
+}
+
+#[test]
 fn without_a_link_nothing_can_be_sent_and_old_frames_do_not_count() {
     let mut desk = Desk::up();
     desk.link_lost();

@@ -106,6 +106,9 @@ async fn open(
     )?;
     let handle = backend.create_peer(config).await.map_err(|error| error.to_string())?;
     let peer = handle.peer;
+    if let Some(hook) = shared.options().on_connection {
+        hook.call(&peer);
+    }
     if role == Role::Caller
         && let Err(error) = open_channels(&*peer, shared).await
     {

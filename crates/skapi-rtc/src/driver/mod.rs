@@ -115,6 +115,8 @@ impl Driver {
     pub(crate) async fn run(mut self) {
         self.session.connect(self.clock.now());
         self.carry_out();
+        let transport = self.transport.clone();
+        let mut sign_of_return = transport.sign_of_return();
         while !self.finished {
             let deadline = self.session.next_deadline();
             let clock = self.clock;
@@ -124,8 +126,14 @@ impl Driver {
                 event = next_link_event(&mut self.link), if !congested => self.on_link(event),
                 () = clock.sleep_until(deadline) => self.handle(Input::Timeout),
                 () = self.events.relieve(), if waiting => {}
+                () = &mut sign_of_return => {
+                    sign_of_return = transport.sign_of_return();
+                    self.session.try_link_now(self.clock.now());
+                    self.carry_out();
+                }
             }
         }
+        drop(sign_of_return);
         self.wind_down().await;
     }
 

@@ -8,7 +8,7 @@ use skapi_rtc_protocol::{
 use skapi_rtc_signaling::LinkLoss;
 use tokio::sync::mpsc;
 
-use super::{OpenError, Received, Socket, SocketError, SocketSink, Transport};
+use super::{OpenError, Ping, Received, Socket, SocketError, SocketSink, Transport};
 use crate::{Endpoint, TokenError, runtime, runtime::Ticker, token::Tokens};
 
 /// How often the other end is asked for a sign of life.
@@ -140,10 +140,10 @@ async fn carry(
                     let reason = format!("no sign of life for {} s", silence.as_secs());
                     return Err(SocketError::Broken(reason));
                 }
-                if pending.is_none() {
+                let ping = in_time(socket.sink.ping()).await?;
+                if pending.is_none() && ping == Ping::Answered {
                     silent_periods += 1;
                 }
-                in_time(socket.sink.ping()).await?;
             },
         }
     }
@@ -162,9 +162,9 @@ async fn send_batch(
     sink.flush().await
 }
 
-async fn in_time(
-    sending: impl Future<Output = Result<(), SocketError>>,
-) -> Result<(), SocketError> {
+async fn in_time<T>(
+    sending: impl Future<Output = Result<T, SocketError>>,
+) -> Result<T, SocketError> {
     let late = || SocketError::Broken("the service takes no frames any more".to_owned());
     runtime::within(SEND_TIMEOUT, sending).await.unwrap_or_else(|| Err(late()))
 }

@@ -3,9 +3,13 @@
 //! [`Transport`] is what a new way to a service implements: another WebSocket library, a browser's own,
 //! or a test's. [`memory`] is one for tests.
 
+#[cfg(feature = "websocket")]
+mod answers;
 mod link;
 pub mod memory;
-#[cfg(feature = "websocket")]
+#[cfg(all(feature = "websocket", target_arch = "wasm32"))]
+mod web;
+#[cfg(all(feature = "websocket", not(target_arch = "wasm32")))]
 mod websocket;
 
 use std::{fmt::Debug, time::Duration};
@@ -14,7 +18,9 @@ use async_trait::async_trait;
 use skapi_rtc_backend::{MaybeSend, MaybeSync};
 
 pub(crate) use self::link::{LinkCause, LinkEvent, run_link};
-#[cfg(feature = "websocket")]
+#[cfg(all(feature = "websocket", target_arch = "wasm32"))]
+pub use self::web::WebSocketTransport;
+#[cfg(all(feature = "websocket", not(target_arch = "wasm32")))]
 pub use self::websocket::WebSocketTransport;
 use crate::Endpoint;
 
@@ -39,6 +45,12 @@ pub trait Transport: Debug + MaybeSend + MaybeSync + 'static {
         path: &str,
         body: String,
     ) -> Result<String, QueryError>;
+
+    /// Waits for a sign that a service which was out of reach may be in reach again, such as a network that
+    /// has come back. A lost link is then tried at once. Default: there is never such a sign.
+    async fn sign_of_return(&self) {
+        std::future::pending().await
+    }
 }
 
 /// An open socket, in its two directions.
@@ -74,12 +86,12 @@ pub trait SocketSink: Debug + MaybeSend + 'static {
     /// When the socket is gone.
     async fn flush(&mut self) -> Result<(), SocketError>;
 
-    /// Asks the other end for a sign of life, where the transport has one of its own.
+    /// Asks the other end for a sign of life, where the transport has one of its own. Default: it has none.
     ///
     /// # Errors
     /// When the socket is gone.
-    async fn ping(&mut self) -> Result<(), SocketError> {
-        Ok(())
+    async fn ping(&mut self) -> Result<Ping, SocketError> {
+        Ok(Ping::Unanswered)
     }
 
     /// Sends what was taken and closes the socket in order.
@@ -95,6 +107,15 @@ pub trait SocketStream: Debug + MaybeSend + 'static {
     /// # Errors
     /// When the socket is gone; nothing follows.
     async fn recv(&mut self) -> Result<Received, SocketError>;
+}
+
+/// What becomes of asking for a sign of life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ping {
+    /// A living service answers; after some silence the link counts as lost.
+    Answered,
+    /// The transport does not ask, or does not see the answer: silence means nothing.
+    Unanswered,
 }
 
 /// What arrives on a socket.

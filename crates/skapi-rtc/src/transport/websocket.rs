@@ -1,10 +1,7 @@
 //! The default transport: WebSocket by tokio-tungstenite, queries by reqwest, TLS by rustls with the
 //! system's certificates.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use futures_util::{
@@ -12,19 +9,20 @@ use futures_util::{
     stream::{SplitSink, SplitStream},
 };
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
-use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
     tungstenite::{
         Error, Message,
-        http::{HeaderMap, Response, StatusCode, header},
+        http::{Response, StatusCode, header},
         protocol::WebSocketConfig,
     },
 };
 
 use super::{
-    OpenError, QueryError, Received, Socket, SocketError, SocketSink, SocketStream, Transport,
+    OpenError, Ping, QueryError, Received, Socket, SocketError, SocketSink, SocketStream,
+    Transport,
+    answers::{self, MAX_ANSWER, QUERY_TIMEOUT},
 };
 use crate::Endpoint;
 
@@ -34,12 +32,6 @@ const READ_BUFFER: usize = 8 * 1024;
 const MAX_WRITE_BUFFER: usize = 2 * 1024 * 1024;
 /// The largest frame of the service.
 const MAX_FRAME: usize = 1024 * 1024;
-/// The largest answer to a query.
-const MAX_ANSWER: usize = 8 * 1024 * 1024;
-/// The longest time a service can ask us to stay away, so that a slip of its own does not last for ever.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
-/// How long a query may take.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(15);
 
 type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -127,7 +119,7 @@ impl Transport for WebSocketTransport {
         }
         let status = response.status().as_u16();
         if status >= 400 {
-            return Err(QueryError::Refused { status, reason: said(&answer) });
+            return Err(QueryError::Refused { status, reason: answers::said(&answer) });
         }
         String::from_utf8(answer).map_err(|error| QueryError::BadAnswer(error.to_string()))
     }
@@ -149,8 +141,9 @@ impl SocketSink for Sink {
         self.0.flush().await.map_err(socket_error)
     }
 
-    async fn ping(&mut self) -> Result<(), SocketError> {
-        self.0.send(Message::Ping(bytes::Bytes::new())).await.map_err(socket_error)
+    async fn ping(&mut self) -> Result<Ping, SocketError> {
+        self.0.send(Message::Ping(bytes::Bytes::new())).await.map_err(socket_error)?;
+        Ok(Ping::Answered)
     }
 
     async fn close(&mut self) {
@@ -199,7 +192,7 @@ fn open_error(error: Error, address: String) -> OpenError {
 fn refusal(response: &Response<Option<Vec<u8>>>, address: String) -> OpenError {
     let status = response.status();
     let body = response.body().as_deref().unwrap_or_default();
-    let reason = match said(body) {
+    let reason = match answers::said(body) {
         text if text.is_empty() => status.to_string(),
         text => text,
     };
@@ -208,24 +201,12 @@ fn refusal(response: &Response<Option<Vec<u8>>>, address: String) -> OpenError {
             OpenError::Unauthorized { address, reason }
         }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            OpenError::Busy { address, reason, retry_after: retry_after(response.headers()) }
+            let wait = response.headers().get(header::RETRY_AFTER);
+            let retry_after = wait.and_then(|wait| answers::retry_after(wait.to_str().ok()?));
+            OpenError::Busy { address, reason, retry_after }
         }
         _ => OpenError::Failed { address, reason: format!("HTTP {status}: {reason}") },
     }
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
-}
-
-/// What the service says in the body of a refusal: the `message` of an error body, or the text itself.
-fn said(body: &[u8]) -> String {
-    const SHOWN: usize = 300;
-    let message = serde_json::from_slice::<Value>(body)
-        .ok()
-        .and_then(|body| body.get("message")?.as_str().map(str::to_owned));
-    message.unwrap_or_else(|| String::from_utf8_lossy(body).chars().take(SHOWN).collect())
 }
 
 fn socket_error(error: Error) -> SocketError {

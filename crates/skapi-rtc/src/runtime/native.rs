@@ -1,4 +1,4 @@
-//! Tasks and time: the one place that knows which executor drives the crate.
+//! Tasks and time by tokio.
 
 use std::{future::Future, time::Duration};
 
@@ -14,6 +14,11 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + MaybeSend + 'static) {
 /// Whether tasks can be started here; they cannot while a runtime shuts down around a `Drop`.
 pub(crate) fn is_running() -> bool {
     tokio::runtime::Handle::try_current().is_ok()
+}
+
+/// A number that no other session has, as good as surely.
+pub(crate) fn random_seed() -> u64 {
+    fastrand::u64(..)
 }
 
 /// The clock of one driver, with its start as origin.
