@@ -33,6 +33,9 @@ pub struct Config {
     pub max_queued_frames: usize,
     /// The same in bytes. Default: 2 MiB.
     pub max_queued_bytes: usize,
+    /// For how long a secret lets a client resume its connection at a service that has nothing of it but
+    /// the key. Default: 7 days. How long the connection itself is kept: [`HubLimits::resume`].
+    pub resume_secret_life: Duration,
     /// HTTP connections at a time, those that are about to become WebSockets included. More wait in the
     /// system's queue. Default: 4096.
     pub max_http_connections: usize,
@@ -81,6 +84,7 @@ impl Default for Config {
             queries_per_second: 50.0,
             max_queued_frames: 1024,
             max_queued_bytes: 2 * 1024 * 1024,
+            resume_secret_life: Duration::from_secs(7 * 86_400),
             max_http_connections: 4096,
             ping_interval: Duration::from_secs(20),
             silence_timeout: Duration::from_secs(60),
@@ -114,6 +118,14 @@ impl Config {
         hub.max_groups => max_groups: usize;
         /// Sets how many connections may be in one group.
         hub.max_group_size => max_group_size: usize;
+        /// Sets for how long a connection stays without a socket; zero turns resuming off.
+        hub.resume.window => resume_window: Duration;
+        /// Sets how many frames are kept for a client; never more than half of what may be queued.
+        hub.resume.frames => resume_frames: usize;
+        /// Sets how many bytes are kept for a client; never more than half of what may be queued.
+        hub.resume.bytes => resume_bytes: usize;
+        /// Sets for how long a resume secret is good.
+        resume_secret_life => resume_secret_life: Duration;
         /// Sets the largest frame of a client, in bytes.
         max_frame_bytes => max_frame_bytes: usize;
         /// Sets how many frames may wait for a client.
@@ -165,6 +177,8 @@ impl Config {
             ("max_frame_bytes", self.max_frame_bytes),
             ("frame_burst", self.frame_burst as usize),
             ("query_burst", self.query_burst as usize),
+            ("resume_frames", self.hub.resume.frames),
+            ("resume_bytes", self.hub.resume.bytes),
             ("max_queued_frames", self.max_queued_frames),
             ("max_http_connections", self.max_http_connections),
         ];
@@ -198,6 +212,15 @@ impl Config {
         self.max_frame_bytes.saturating_mul(8)
     }
 
+    /// What the hub may hold. What is kept for a client is queued at once when it comes back, and there has
+    /// to be room for more.
+    pub(crate) fn hub_limits(&self) -> HubLimits {
+        let mut limits = self.hub.clone();
+        limits.resume.frames = limits.resume.frames.min(self.max_queued_frames / 2);
+        limits.resume.bytes = limits.resume.bytes.min(self.max_queued_bytes / 2);
+        limits
+    }
+
     pub(crate) fn frame_rate_limit(&self) -> Rate {
         Rate { burst: self.frame_burst, per_second: self.frames_per_second }
     }
@@ -228,6 +251,7 @@ mod tests {
         assert!(error(config().frame_rate(10, f64::NAN)).contains("`frames_per_second`"));
         assert!(error(config().query_rate(0, 1.0)).contains("`query_burst`"));
         assert!(error(config().max_queued_bytes(1)).contains("`max_queued_bytes` is 1"));
+        assert!(error(config().resume_frames(0)).contains("`resume_frames`"));
         let impatient = config().silence_timeout(Duration::from_secs(20));
         assert!(error(impatient).contains("`silence_timeout`"));
     }

@@ -22,7 +22,7 @@
 //! # }
 //! ```
 //!
-//! Inside, [`Hub`] decides who gets what and knows neither sockets nor time; around it stand the
+//! Inside, [`Hub`] decides who gets what and knows no sockets, and time only as an argument; around it stand the
 //! sockets, the HTTP routes and the limits.
 
 mod accept;
@@ -39,12 +39,16 @@ mod server;
 mod shared;
 mod shutdown;
 mod socket;
+mod windows;
 
 pub use auth::{
-    AuthError, Authenticator, DevAuthenticator, Identity, JwtAuthenticator, KeyError, TokenIssuer,
+    AuthError, Authenticator, DevAuthenticator, Identity, JwtAuthenticator, KeyError, ResumeKey,
+    TokenIssuer,
 };
 pub use config::{Config, ConfigError};
-pub use hub::{Address, ConnectError, Delivery, Hub, HubLimits, QueryError, Receipt};
+pub use hub::{
+    Address, ConnectError, Delivery, Hub, HubLimits, QueryError, Receipt, ResumeLimits, Resumption,
+};
 pub use metrics::MetricsSnapshot;
 pub use server::{Server, ServerBuilder, StartError};
 pub use socket::CloseReason;

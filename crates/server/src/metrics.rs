@@ -48,12 +48,16 @@ macro_rules! metrics {
 metrics! {
     /// WebSocket connections now.
     connections: "gauge",
+    /// Connections without a socket now, whose clients may come back.
+    parked: "gauge",
     /// Groups now.
     groups: "gauge",
     /// WebSocket connections that were accepted.
     connections_total: "counter",
     /// WebSocket connections and queries refused for their token.
     unauthorized_total: "counter",
+    /// Connections that were resumed with nothing lost.
+    resumed_total: "counter",
     /// WebSocket connections refused because a limit was reached.
     refused_total: "counter",
     /// Frames that clients sent.

@@ -3,16 +3,18 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
+    time::Instant,
 };
 
 use skapi_rtc_protocol::{
-    ClientFrame, ConnectionId, ErrorCode, RequestRef, ServerFrame, UserId, encode_server,
+    ClientFrame, ConnectionId, ErrorCode, RequestRef, Resumed, ServerFrame, UserId, encode_server,
     http::{GroupEntry, GroupsQuery, Page, UserEntry, UsersQuery},
 };
+use tokio::sync::Notify;
 
 use crate::{
     bus::Bus,
-    hub::{Address, ConnectError, Delivery, Hub, HubLimits, QueryError},
+    hub::{Address, ConnectError, Delivery, Hub, HubLimits, QueryError, Resumption},
     metrics::Metrics,
     shared::lock,
     socket::{CloseReason, Outbox, Pushed},
@@ -24,12 +26,41 @@ pub(crate) struct Router {
     state: Mutex<State>,
     bus: Box<dyn Bus>,
     metrics: Arc<Metrics>,
+    windows: Notify,
 }
 
 struct State {
     hub: Hub,
+    /// The socket of each connection that has one.
     outboxes: HashMap<ConnectionId, Arc<Outbox>>,
     stopped: bool,
+    /// When the windows will be looked at.
+    wakes_at: Option<Instant>,
+}
+
+impl State {
+    /// Whether this socket is the one that its connection has now.
+    fn is_current(&self, seat: SeatRef<'_>) -> bool {
+        self.outboxes.get(seat.cid).is_some_and(|outbox| Arc::ptr_eq(outbox, seat.outbox))
+    }
+}
+
+/// How a client comes in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Entry {
+    /// As a new connection that ends with its socket.
+    New,
+    /// As a new connection that may outlive its socket.
+    Resumable,
+    /// As one that is known to be its own, having received so many frames.
+    Resume { received: u64 },
+}
+
+/// A socket's place: the connection, and which of its sockets.
+#[derive(Clone, Copy)]
+pub(crate) struct SeatRef<'a> {
+    pub(crate) cid: &'a ConnectionId,
+    pub(crate) outbox: &'a Arc<Outbox>,
 }
 
 /// A connection was not taken in.
@@ -46,61 +77,108 @@ impl Router {
                 hub: Hub::new(limits),
                 outboxes: HashMap::new(),
                 stopped: false,
+                wakes_at: None,
             }),
             bus: Box::new(bus),
             metrics,
+            windows: Notify::new(),
         }
     }
 
-    /// Takes a connection in; `greeting` is the first thing it hears.
+    /// Takes a connection in, or up again; `greeting` is the first thing it hears.
     pub(crate) fn connect(
         &self,
         cid: &ConnectionId,
-        user: UserId,
-        outbox: Arc<Outbox>,
-        greeting: &ServerFrame,
+        user: &UserId,
+        entry: Entry,
+        outbox: &Arc<Outbox>,
+        greeting: impl FnOnce(Option<Resumed>) -> ServerFrame,
     ) -> Result<(), Refused> {
-        let greeting = encode_server(greeting);
         let mut state = lock(&self.state);
         if state.stopped {
             return Err(Refused::Stopping);
         }
-        state.hub.connect(cid.clone(), user).map_err(Refused::Limit)?;
-        outbox.push(greeting.into());
-        state.outboxes.insert(cid.clone(), outbox);
-        self.gauge(&state);
+        let hub = &mut state.hub;
+        let resumption = match entry {
+            Entry::New => hub.connect(cid.clone(), user.clone()).map(|()| None),
+            Entry::Resumable => hub.connect_resumable(cid.clone(), user.clone()).map(|()| None),
+            Entry::Resume { received } => hub.resume(cid, user, received).map(Some),
+        };
+        let resumption = resumption.map_err(Refused::Limit)?;
+        let resumed = resumption.as_ref().map(|resumption| resumption.resumed);
+        outbox.push(encode_server(&greeting(resumed)).into());
+        if let Some(before) = state.outboxes.insert(cid.clone(), outbox.clone()) {
+            before.close(CloseReason::TakenOver);
+        }
+        if let Some(Resumption { resumed, missed, deliveries, .. }) = resumption {
+            self.metrics.resumed_total.add(u64::from(resumed.complete));
+            for frame in missed {
+                outbox.push(frame);
+            }
+            self.deliver(&mut state, deliveries);
+        }
+        self.settle(&state);
         Ok(())
     }
 
-    pub(crate) fn disconnect(&self, cid: &ConnectionId) {
+    /// A socket has gone. If its client has not said goodbye, the connection may stay for a while.
+    pub(crate) fn leave(&self, seat: SeatRef<'_>, goodbye: bool) {
         let mut state = lock(&self.state);
-        state.outboxes.remove(cid);
-        let deliveries = state.hub.disconnect(cid);
-        self.deliver(&state, deliveries);
-        self.gauge(&state);
+        if !state.is_current(seat) {
+            return;
+        }
+        state.outboxes.remove(seat.cid);
+        let deliveries = if goodbye {
+            state.hub.disconnect(seat.cid)
+        } else {
+            state.hub.lose(Instant::now(), seat.cid)
+        };
+        self.deliver(&mut state, deliveries);
+        self.settle(&state);
     }
 
-    pub(crate) fn handle_frame(&self, from: &ConnectionId, frame: ClientFrame) {
+    /// Ends the windows of clients that did not come back in time; returns when to look again.
+    pub(crate) fn end_windows(&self, now: Instant) -> Option<Instant> {
+        let mut state = lock(&self.state);
+        let deliveries = state.hub.handle_timeout(now);
+        self.deliver(&mut state, deliveries);
+        state.wakes_at = state.hub.next_deadline();
+        self.settle(&state);
+        state.wakes_at
+    }
+
+    /// Waits until the windows have to be looked at sooner than was said.
+    pub(crate) async fn windows_changed(&self) {
+        self.windows.notified().await;
+    }
+
+    pub(crate) fn handle_frame(&self, from: SeatRef<'_>, frame: ClientFrame) {
         // The most frequent frame of all has nothing to route.
-        if matches!(frame, ClientFrame::KeepAlive { .. }) {
+        if matches!(frame, ClientFrame::KeepAlive { received: None }) {
             return;
         }
         let mut state = lock(&self.state);
-        let deliveries = state.hub.handle_frame(from, frame);
-        self.deliver(&state, deliveries);
-        self.gauge(&state);
+        if !state.is_current(from) {
+            return;
+        }
+        let deliveries = state.hub.handle_frame(from.cid, frame);
+        self.deliver(&mut state, deliveries);
+        self.settle(&state);
     }
 
-    /// Tells a connection that a frame of its was refused.
+    /// A frame of a client was refused; tells the client why, if there is something to tell.
     pub(crate) fn refuse(
         &self,
-        from: &ConnectionId,
-        code: ErrorCode,
-        text: impl Into<String>,
+        from: SeatRef<'_>,
+        told: Option<(ErrorCode, String)>,
         reference: Option<RequestRef>,
     ) {
-        let delivery = Delivery::error(from.clone(), code, text, reference);
-        self.deliver(&lock(&self.state), vec![delivery]);
+        let mut state = lock(&self.state);
+        if !state.is_current(from) {
+            return;
+        }
+        let told = state.hub.refuse_frame(from.cid, told, reference);
+        self.deliver(&mut state, told.into_iter().collect());
     }
 
     pub(crate) fn users(&self, query: &UsersQuery) -> Result<Page<UserEntry>, QueryError> {
@@ -120,7 +198,7 @@ impl Router {
         }
     }
 
-    fn deliver(&self, state: &State, deliveries: Vec<Delivery>) {
+    fn deliver(&self, state: &mut State, deliveries: Vec<Delivery>) {
         for delivery in deliveries {
             let reached = self.deliver_one(state, &delivery);
             if let Some(receipt) = delivery.receipt {
@@ -130,28 +208,34 @@ impl Router {
     }
 
     /// Queues a delivery; returns how many connections took it.
-    fn deliver_one(&self, state: &State, delivery: &Delivery) -> usize {
+    fn deliver_one(&self, state: &mut State, delivery: &Delivery) -> usize {
         if !matches!(delivery.to, Address::Connection(_)) {
             self.bus.publish(delivery);
         }
-        let mut reached = 0;
-        for cid in state.hub.recipients(&delivery.to) {
-            let Some(outbox) = state.outboxes.get(cid) else {
-                continue;
-            };
-            match outbox.push(delivery.frame.clone()) {
-                Pushed::Queued => reached += 1,
+        let State { hub, outboxes, .. } = state;
+        let mut queued = 0;
+        let reached = hub.deliver(delivery, |cid, frame| {
+            let pushed = outboxes.get(cid).map_or(Pushed::Closed, |o| o.push(frame.clone()));
+            match pushed {
+                Pushed::Queued => queued += 1,
                 // Its task sees that its outbox is closed, and leaves.
                 Pushed::Overflow => self.metrics.slow_consumers_total.add(1),
                 Pushed::Closed => {}
             }
-        }
-        self.metrics.frames_out_total.add(reached as u64);
+            pushed == Pushed::Queued
+        });
+        self.metrics.frames_out_total.add(queued);
         reached
     }
 
-    fn gauge(&self, state: &State) {
+    /// After every change: the counters, and whether a window ends sooner than was thought.
+    fn settle(&self, state: &State) {
         self.metrics.connections.set(state.hub.connection_count());
+        self.metrics.parked.set(state.hub.parked_count());
         self.metrics.groups.set(state.hub.group_count());
+        let sooner = |next| state.wakes_at.is_none_or(|at| next < at);
+        if state.hub.next_deadline().is_some_and(sooner) {
+            self.windows.notify_one();
+        }
     }
 }

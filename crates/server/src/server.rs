@@ -11,7 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     accept,
-    auth::{Authenticator, DevAuthenticator},
+    auth::{Authenticator, DevAuthenticator, ResumeKey},
     bus::LocalBus,
     config::{Config, ConfigError},
     http,
@@ -19,7 +19,7 @@ use crate::{
     metrics::{Metrics, MetricsSnapshot},
     router::Router,
     shared::Shared,
-    shutdown,
+    shutdown, windows,
 };
 
 /// A running realtime service.
@@ -37,6 +37,7 @@ pub struct ServerBuilder {
     config: Config,
     authenticator: Option<Arc<dyn Authenticator>>,
     dev: Option<DevAuthenticator>,
+    resume_key: Option<ResumeKey>,
     listen: SocketAddr,
 }
 
@@ -74,6 +75,7 @@ impl Server {
             config: Config::default(),
             authenticator: None,
             dev: None,
+            resume_key: None,
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
         }
     }
@@ -130,6 +132,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Sets the key that signs the secrets by which clients come back. With the same key they can after
+    /// a restart, and at another server. Default: one of the dev mode's secret, otherwise a random one.
+    pub fn resume_key(mut self, key: ResumeKey) -> Self {
+        self.resume_key = Some(key);
+        self
+    }
+
     /// Sets the address to listen on; port 0 takes a free one. Default: `127.0.0.1:0`.
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen = address;
@@ -159,11 +168,14 @@ impl ServerBuilder {
                  never run it where others can reach it"
             );
         }
+        let of_dev = || self.dev.as_ref().map(|dev| dev.resume_key().clone());
+        let resume_key = self.resume_key.or_else(of_dev).unwrap_or_else(ResumeKey::random);
         let metrics = Arc::new(Metrics::default());
         let shared = Arc::new(Shared {
             authenticator,
             dev: self.dev,
-            router: Router::new(self.config.hub.clone(), LocalBus, metrics.clone()),
+            resume_key,
+            router: Router::new(self.config.hub_limits(), LocalBus, metrics.clone()),
             queries: Mutex::new(QueryGate::new(self.config.query_rate_limit())),
             config: self.config,
             metrics,
@@ -172,6 +184,7 @@ impl ServerBuilder {
             killed: CancellationToken::new(),
         });
         let routes = http::routes(shared.clone());
+        shared.tasks.spawn(windows::run(shared.clone()));
         shared.tasks.spawn(accept::run(listener, routes, shared.clone()));
         Ok(Server { shared, local_addr })
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::{Authenticator, DevAuthenticator},
+    auth::{Authenticator, DevAuthenticator, ResumeKey},
     config::Config,
     limits::QueryGate,
     metrics::Metrics,
@@ -17,6 +17,8 @@ pub(crate) struct Shared {
     pub(crate) authenticator: Arc<dyn Authenticator>,
     /// Set in dev mode only.
     pub(crate) dev: Option<DevAuthenticator>,
+    /// Signs the secrets by which clients come back.
+    pub(crate) resume_key: ResumeKey,
     pub(crate) router: Router,
     pub(crate) queries: Mutex<QueryGate>,
     pub(crate) metrics: Arc<Metrics>,

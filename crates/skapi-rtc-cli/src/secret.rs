@@ -59,7 +59,7 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// Editors and `echo` end a file with a line break, which nobody means to be part of a secret.
-fn without_line_break(mut secret: Vec<u8>) -> Vec<u8> {
+pub(crate) fn without_line_break(mut secret: Vec<u8>) -> Vec<u8> {
     if secret.last() == Some(&b'\n') {
         secret.pop();
         if secret.last() == Some(&b'\r') {

@@ -7,13 +7,14 @@ use clap::Args;
 use serde::Serialize;
 use skapi_rtc_protocol::IceServer;
 use skapi_rtc_server::{
-    Config, DevAuthenticator, JwtAuthenticator, KeyError, Server, ServerBuilder, StartError,
+    Config, DevAuthenticator, JwtAuthenticator, KeyError, ResumeKey, Server, ServerBuilder,
+    StartError,
 };
 
 use crate::{
     exit::{Exit, Failure},
     output::Output,
-    secret::{SecretArgs, read_file},
+    secret::{SecretArgs, read_file, without_line_break},
     signals::Stop,
     token::duration,
 };
@@ -43,6 +44,13 @@ pub(crate) struct ServeArgs {
     /// Allow --dev on an address that others can reach
     #[arg(long, requires = "dev")]
     dev_allow_remote: bool,
+    /// File with a secret of its own for clients that come back after a restart or at another server; without
+    /// it, the secret that tokens are signed with, where there is one
+    #[arg(long, value_name = "FILE")]
+    resume_key_file: Option<PathBuf>,
+    /// For how long a client that was cut off may come back and has missed nothing; 0s turns it off
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    resume_window: Duration,
     /// URL of a STUN server that clients are told to use; can be repeated
     #[arg(long, value_name = "URL")]
     ice_server: Vec<String>,
@@ -90,7 +98,11 @@ struct Listening<'a> {
 
 pub(crate) async fn run(args: &ServeArgs, output: &Output) -> Result<(), Failure> {
     let address = resolve(&args.listen).await?;
-    let builder = authenticated(args, address, output)?.config(config(args)).listen(address);
+    let mut builder = authenticated(args, address, output)?.config(config(args)).listen(address);
+    if let Some(path) = &args.resume_key_file {
+        let secret = without_line_break(read_file(path)?);
+        builder = builder.resume_key(ResumeKey::from_secret(&secret).map_err(key_failure)?);
+    }
     // Before the address is told: whoever reads it may stop the service at once.
     let mut stop = Stop::listen()?;
     let server = builder.start().await.map_err(start_failure)?;
@@ -150,11 +162,13 @@ fn authenticated(
         };
         return Ok(builder.dev(dev));
     }
+    let mut resume_key = None;
     let mut jwt = if let Some(path) = &args.jwt_public_key_file {
         JwtAuthenticator::public_key_pem(&read_file(path)?)
             .with_context(|| format!("cannot use {}", path.display()))
             .map_err(|error| Failure::new(Exit::File, error))?
     } else if let Some(secret) = args.secret.read(output)? {
+        resume_key = Some(ResumeKey::from_secret(&secret).map_err(key_failure)?);
         JwtAuthenticator::hs256(&secret).map_err(key_failure)?
     } else {
         return Err(Failure::msg(
@@ -170,7 +184,11 @@ fn authenticated(
     if let Some(issuer) = &args.jwt_issuer {
         jwt = jwt.issuer(issuer);
     }
-    Ok(builder.authenticator(jwt))
+    let builder = builder.authenticator(jwt);
+    Ok(match resume_key {
+        Some(key) => builder.resume_key(key),
+        None => builder,
+    })
 }
 
 fn config(args: &ServeArgs) -> Config {
@@ -180,6 +198,7 @@ fn config(args: &ServeArgs) -> Config {
         .map(|url| IceServer { urls: vec![url.clone()], ..IceServer::default() });
     let mut config =
         Config::default().ice_servers(ice_servers.collect()).expose_metrics(args.metrics);
+    config.hub.resume.window = args.resume_window;
     let limits = &args.limits;
     let hub = &mut config.hub;
     set(&mut hub.max_connections, limits.max_connections);

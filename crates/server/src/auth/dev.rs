@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use skapi_rtc_protocol::UserId;
 
-use super::{AuthError, Authenticator, Identity, JwtAuthenticator, KeyError, TokenIssuer};
+use super::{
+    AuthError, Authenticator, Identity, JwtAuthenticator, KeyError, ResumeKey, TokenIssuer,
+};
 
 /// Checks tokens that it mints itself, for development and tests.
 ///
@@ -17,6 +19,7 @@ use super::{AuthError, Authenticator, Identity, JwtAuthenticator, KeyError, Toke
 pub struct DevAuthenticator {
     jwt: Arc<JwtAuthenticator>,
     issuer: TokenIssuer,
+    resume_key: ResumeKey,
 }
 
 impl DevAuthenticator {
@@ -33,12 +36,18 @@ impl DevAuthenticator {
         Ok(Self {
             jwt: Arc::new(JwtAuthenticator::hs256(secret)?),
             issuer: TokenIssuer::hs256(secret)?,
+            resume_key: ResumeKey::from_secret(secret)?,
         })
     }
 
     /// A token for a user, valid from now for this long (in whole seconds).
     pub fn mint(&self, user: &UserId, ttl: Duration) -> String {
         self.issuer.issue(user, ttl)
+    }
+
+    /// Connections can be resumed as long as tokens are good: over a restart, if the secret is the same.
+    pub(crate) fn resume_key(&self) -> &ResumeKey {
+        &self.resume_key
     }
 }
 

@@ -3,6 +3,7 @@
 mod dev;
 mod issuer;
 mod jwt;
+mod resume_key;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ use skapi_rtc_protocol::{IdError, UserId};
 pub use dev::DevAuthenticator;
 pub use issuer::TokenIssuer;
 pub use jwt::{JwtAuthenticator, KeyError};
+pub use resume_key::ResumeKey;
 
 /// Decides who a client is.
 ///

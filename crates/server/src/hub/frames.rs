@@ -19,6 +19,9 @@ impl Hub {
             return Vec::new();
         };
         let user = connection.user.clone();
+        if !matches!(frame, ClientFrame::KeepAlive { .. }) {
+            self.resumable.count(from);
+        }
         match frame {
             ClientFrame::JoinRoom { group, reference, .. } => {
                 self.join(from, &user, group, reference)
@@ -35,7 +38,13 @@ impl Hub {
                 let reference = reference_of(frame.as_str());
                 vec![Delivery::error(from.clone(), ErrorCode::UnknownAction, text, reference)]
             }
-            // Keep-alive, and actions that a later version of the protocol adds: nothing to route.
+            ClientFrame::KeepAlive { received } => {
+                if let Some(received) = received {
+                    self.resumable.acknowledge(from, received);
+                }
+                Vec::new()
+            }
+            // Actions that a later version of the protocol adds: nothing to route.
             _ => Vec::new(),
         }
     }

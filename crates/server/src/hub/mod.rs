@@ -1,13 +1,15 @@
 //! The hub: who is connected, who is in which group, and who gets what.
 //!
-//! A value without I/O, clock or randomness. Frames go in with the id of the connection they came from;
-//! out come [`Delivery`]s, to be carried out in order.
+//! A value without I/O, clock or randomness; time is an argument. Frames go in with the id of the connection
+//! they came from; out come [`Delivery`]s, to be [carried out](Hub::deliver) in order.
 
 mod delivery;
 mod frames;
 mod page;
 mod presence;
 mod queries;
+mod resume;
+mod retained;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +21,8 @@ use skapi_rtc_protocol::{
 pub use delivery::{Address, Delivery, Receipt};
 pub use page::QueryError;
 use presence::Presence;
+use resume::Resumable;
+pub use resume::{ResumeLimits, Resumption};
 
 /// Routes frames between connections.
 ///
@@ -40,6 +44,7 @@ use presence::Presence;
 #[derive(Debug)]
 pub struct Hub {
     presence: Presence,
+    resumable: Resumable,
     limits: HubLimits,
 }
 
@@ -55,6 +60,8 @@ pub struct HubLimits {
     pub max_groups: usize,
     /// Connections in one group. Default: 10,000.
     pub max_group_size: usize,
+    /// What is kept for clients whose socket is lost. Defaults: see [`ResumeLimits`].
+    pub resume: ResumeLimits,
 }
 
 impl Default for HubLimits {
@@ -64,6 +71,7 @@ impl Default for HubLimits {
             max_connections_per_user: 32,
             max_groups: 100_000,
             max_group_size: 10_000,
+            resume: ResumeLimits::default(),
         }
     }
 }
@@ -94,7 +102,7 @@ pub enum ConnectError {
 impl Hub {
     /// A hub with nobody in it.
     pub fn new(limits: HubLimits) -> Self {
-        Self { presence: Presence::default(), limits }
+        Self { presence: Presence::default(), resumable: Resumable::default(), limits }
     }
 
     /// Takes a connection in. It is in no group yet.
@@ -118,8 +126,10 @@ impl Hub {
         Ok(())
     }
 
-    /// Forgets a connection that was lost or closed, and tells its group. An unknown id is ignored.
+    /// Forgets a connection, whether it could be resumed or not, and tells its group. An unknown id is
+    /// ignored.
     pub fn disconnect(&mut self, cid: &ConnectionId) -> Vec<Delivery> {
+        self.resumable.remove(cid);
         let Some(connection) = self.presence.remove(cid) else {
             return Vec::new();
         };
@@ -139,16 +149,7 @@ impl Hub {
         &'a self,
         address: &'a Address,
     ) -> Box<dyn Iterator<Item = &'a ConnectionId> + 'a> {
-        match address {
-            Address::Connection(cid) => {
-                let known = self.presence.get(cid).is_some();
-                Box::new(known.then_some(cid).into_iter())
-            }
-            Address::User(user) => Box::new(self.presence.connections_of(user)),
-            Address::Group { name, except } => Box::new(
-                self.presence.members(name).filter(move |cid| Some(*cid) != except.as_ref()),
-            ),
-        }
+        recipients(&self.presence, address)
     }
 
     /// Who is in a group, ordered by user and connection.
@@ -167,7 +168,7 @@ impl Hub {
         queries::groups(&self.presence, query)
     }
 
-    /// How many connections there are.
+    /// How many connections there are, those without a socket included.
     pub fn connection_count(&self) -> usize {
         self.presence.connections()
     }
@@ -175,5 +176,21 @@ impl Hub {
     /// How many groups there are.
     pub fn group_count(&self) -> usize {
         self.presence.groups()
+    }
+}
+
+fn recipients<'a>(
+    presence: &'a Presence,
+    address: &'a Address,
+) -> Box<dyn Iterator<Item = &'a ConnectionId> + 'a> {
+    match address {
+        Address::Connection(cid) => {
+            let known = presence.get(cid).is_some();
+            Box::new(known.then_some(cid).into_iter())
+        }
+        Address::User(user) => Box::new(presence.connections_of(user)),
+        Address::Group { name, except } => {
+            Box::new(presence.members(name).filter(move |cid| Some(*cid) != except.as_ref()))
+        }
     }
 }

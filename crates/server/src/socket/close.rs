@@ -18,6 +18,8 @@ pub enum CloseReason {
     SlowConsumer,
     /// 4002: nothing was heard of the client, not even pongs.
     Silent,
+    /// 4003: another socket has resumed the connection.
+    TakenOver,
 }
 
 impl CloseReason {
@@ -30,6 +32,7 @@ impl CloseReason {
             Self::TooBig => 1009,
             Self::SlowConsumer => 4001,
             Self::Silent => 4002,
+            Self::TakenOver => 4003,
         }
     }
 
@@ -42,6 +45,7 @@ impl CloseReason {
             Self::TooBig => "the message is far too large",
             Self::SlowConsumer => "the client does not read its messages",
             Self::Silent => "nothing was heard of the client",
+            Self::TakenOver => "another socket has resumed the connection",
         }
     }
 
@@ -49,8 +53,15 @@ impl CloseReason {
         CloseFrame { code: self.code(), reason: self.text().into() }
     }
 
-    /// Whether what is still queued is given up. Who does not read would not read that either.
+    /// Whether what is still queued is given up. Who does not read would not read that either, and who
+    /// has another socket gets it there.
     pub(super) fn discards(self) -> bool {
-        matches!(self, Self::SlowConsumer)
+        matches!(self, Self::SlowConsumer | Self::TakenOver)
+    }
+
+    /// Whether the client may come back and find its connection as it was. Who breaks the rules would go
+    /// on breaking them.
+    pub(super) fn can_be_resumed(self) -> bool {
+        !matches!(self, Self::Protocol | Self::TooFast | Self::TooBig)
     }
 }

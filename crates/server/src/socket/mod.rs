@@ -4,7 +4,7 @@ mod close;
 mod outbox;
 mod session;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use axum::{
     extract::{Query, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use serde::Deserialize;
-use skapi_rtc_protocol::{ConnectionId, Ready, ServerFrame, ServerLimits, UserId};
+use skapi_rtc_protocol::{ConnectionId, Ready, Resumed, ServerFrame, ServerLimits, UserId};
 
 pub use close::CloseReason;
 pub(crate) use outbox::{Outbox, OutboxLimits, Pushed};
@@ -21,7 +21,7 @@ use crate::{
     http::{ApiError, authenticate},
     hub::ConnectError,
     random,
-    router::Refused,
+    router::{Entry, Refused, SeatRef},
     shared::Shared,
 };
 
@@ -38,6 +38,8 @@ const AROUND_CONTENT: usize = 8 * 1024;
 #[derive(Deserialize)]
 pub(crate) struct SocketQuery {
     token: Option<String>,
+    resume: Option<String>,
+    received: Option<String>,
 }
 
 /// Refusals are HTTP answers before the upgrade, so that programs can read them. A browser shows its page
@@ -55,7 +57,7 @@ pub(crate) async fn open(
         )
     })?;
     let identity = authenticate(&shared, query.token.as_deref()).await?;
-    let seat = Seat::take(shared.clone(), identity.user).map_err(|refused| {
+    let seat = Seat::take(shared.clone(), &identity.user, &query).map_err(|refused| {
         shared.metrics.refused_total.add(1);
         refusal(refused)
     })?;
@@ -81,29 +83,88 @@ pub(crate) struct Seat {
     cid: ConnectionId,
     outbox: Arc<Outbox>,
     shared: Arc<Shared>,
+    /// Whether this is the connection's end, and not only its socket's.
+    goodbye: bool,
 }
 
 impl Seat {
-    fn take(shared: Arc<Shared>, user: UserId) -> Result<Self, Refused> {
-        let cid = random::connection_id();
+    fn take(shared: Arc<Shared>, user: &UserId, query: &SocketQuery) -> Result<Self, Refused> {
         let outbox = Arc::new(Outbox::new(shared.config.outbox_limits()));
-        let mut limits = ServerLimits::default();
-        limits.max_frame_bytes = shared.config.max_frame_bytes;
-        let mut ready = Ready::new(cid.clone(), user.clone());
-        ready.ice_servers = shared.config.ice_servers.clone();
-        ready.limits = limits;
-        ready.server = concat!("skapi-rtc/", env!("CARGO_PKG_VERSION")).to_owned();
-        let greeting = ServerFrame::Ready(ready);
-        shared.router.connect(&cid, user, outbox.clone(), &greeting)?;
+        let connect = |cid: &ConnectionId, entry| {
+            let greeting = |resumed| greeting(&shared, cid, user, entry, resumed);
+            shared.router.connect(cid, user, entry, &outbox, greeting)
+        };
+        let own = query.resumes(&shared, user);
+        let resumed = own.and_then(|(cid, received)| {
+            match connect(&cid, Entry::Resume { received }) {
+                // Not its own after all; nothing was changed.
+                Err(Refused::Limit(ConnectError::IdTaken)) => None,
+                result => Some(result.map(|()| cid)),
+            }
+        });
+        let cid = match resumed {
+            Some(cid) => cid?,
+            None => {
+                let cid = random::connection_id();
+                connect(&cid, query.entry(&shared))?;
+                cid
+            }
+        };
         shared.metrics.connections_total.add(1);
-        Ok(Self { cid, outbox, shared })
+        Ok(Self { cid, outbox, shared, goodbye: false })
+    }
+
+    fn place(&self) -> SeatRef<'_> {
+        SeatRef { cid: &self.cid, outbox: &self.outbox }
+    }
+
+    /// Leaves for good: nobody will come back.
+    fn say_goodbye(&mut self) {
+        self.goodbye = true;
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.shared.router.disconnect(&self.cid);
+        self.shared.router.leave(self.place(), self.goodbye);
     }
+}
+
+impl SocketQuery {
+    /// Which connection the client wants back, if it is its own, and how many frames it has.
+    fn resumes(&self, shared: &Shared, user: &UserId) -> Option<(ConnectionId, u64)> {
+        let secret = self.resume.as_deref().filter(|secret| !secret.is_empty())?;
+        let cid = shared.resume_key.honour(secret, user, SystemTime::now())?;
+        let received = self.received.as_deref().and_then(|n| n.parse().ok()).unwrap_or(0);
+        Some((cid, received))
+    }
+
+    fn entry(&self, shared: &Shared) -> Entry {
+        let offered = !shared.config.hub.resume.window.is_zero();
+        if self.resume.is_some() && offered { Entry::Resumable } else { Entry::New }
+    }
+}
+
+fn greeting(
+    shared: &Shared,
+    cid: &ConnectionId,
+    user: &UserId,
+    entry: Entry,
+    resumed: Option<Resumed>,
+) -> ServerFrame {
+    let config = &shared.config;
+    let mut limits = ServerLimits::default();
+    limits.max_frame_bytes = config.max_frame_bytes;
+    let mut ready = Ready::new(cid.clone(), user.clone());
+    if !matches!(entry, Entry::New) {
+        let (now, life) = (SystemTime::now(), config.resume_secret_life);
+        ready.resume = Some(shared.resume_key.issue(cid, user, now, life));
+    }
+    ready.resumed = resumed;
+    ready.ice_servers = config.ice_servers.clone();
+    ready.limits = limits;
+    ready.server = concat!("skapi-rtc/", env!("CARGO_PKG_VERSION")).to_owned();
+    ServerFrame::Ready(ready)
 }
 
 fn refusal(refused: Refused) -> ApiError {

@@ -8,7 +8,7 @@ use std::{
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use bytes::Bytes;
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
-use skapi_rtc_protocol::{DecodeError, ErrorCode, Limits, RequestRef, decode_client};
+use skapi_rtc_protocol::{ClientFrame, DecodeError, ErrorCode, Limits, RequestRef, decode_client};
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
 
 use super::{CloseReason, Seat, outbox::Next};
@@ -22,12 +22,24 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How a session ended.
 enum End {
-    /// The client said goodbye; its close frame is still to be answered.
-    Closed,
+    /// The client closed the socket, with this code; its close frame is still to be answered.
+    Closed(Option<u16>),
     /// The connection is gone.
     Lost,
     /// The service wants it closed.
     Close(CloseReason),
+}
+
+impl End {
+    /// Whether the client does not mean to come back, or need not.
+    fn is_goodbye(&self) -> bool {
+        match self {
+            // Normal closure, and a page that is left (RFC 6455 §7.4.1).
+            Self::Closed(code) => matches!(code, None | Some(1000 | 1001)),
+            Self::Lost => false,
+            Self::Close(reason) => !reason.can_be_resumed(),
+        }
+    }
 }
 
 /// Serves a connection until it ends. Reading and writing go on side by side in one task, so a client
@@ -40,7 +52,7 @@ pub(super) async fn run(socket: WebSocket, seat: Seat) {
     }
 }
 
-async fn serve(socket: WebSocket, seat: Seat) {
+async fn serve(socket: WebSocket, mut seat: Seat) {
     let (mut sink, mut stream) = socket.split();
     let end = tokio::select! {
         end = read(&mut stream, &seat) => end,
@@ -57,11 +69,14 @@ async fn serve(socket: WebSocket, seat: Seat) {
             seat.shared.metrics.silent_total.add(1);
         }
     }
+    if end.is_goodbye() {
+        seat.say_goodbye();
+    }
     // The others are told before the farewell, which may take its time.
     drop(seat);
     let last_words = async {
         match end {
-            End::Closed => drop(sink.flush().await),
+            End::Closed(_) => drop(sink.flush().await),
             End::Close(reason) => farewell(&mut sink, &mut stream, reason).await,
             End::Lost => {}
         }
@@ -83,7 +98,7 @@ async fn read(
             Err(_) => return End::Close(CloseReason::Silent),
         };
         match message {
-            Message::Close(_) => return End::Closed,
+            Message::Close(frame) => return End::Closed(frame.map(|frame| frame.code)),
             // It answers a ping of ours, so it is never too much.
             Message::Pong(_) => continue,
             Message::Ping(_) | Message::Text(_) | Message::Binary(_) => {}
@@ -106,7 +121,7 @@ async fn read(
 fn handle(seat: &Seat, text: &str) {
     let limits = Limits::default().max_frame_bytes(seat.shared.config.max_frame_bytes);
     match decode_client(text, &limits) {
-        Ok(frame) => seat.shared.router.handle_frame(&seat.cid, frame),
+        Ok(frame) => seat.shared.router.handle_frame(seat.place(), frame),
         Err(error) => {
             let code = match error {
                 DecodeError::TooLarge { .. } => ErrorCode::TooLarge,
@@ -120,20 +135,29 @@ fn handle(seat: &Seat, text: &str) {
 /// A frame with a `ref` gets its one answer even now; the others share one error a second.
 fn dropped(seat: &Seat, message: &Message, tell: bool) {
     seat.shared.metrics.frames_dropped_total.add(1);
-    let reference = match message {
-        Message::Text(text) => reference_of(text),
-        _ => None,
+    let text = match message {
+        Message::Text(text) => text.as_str(),
+        Message::Binary(_) => "",
+        _ => return,
     };
-    if tell || reference.is_some() {
-        let text = "You send too fast; frames were dropped.";
-        let router = &seat.shared.router;
-        router.refuse(&seat.cid, ErrorCode::TooFast, text, reference);
+    if is_keep_alive(text) {
+        return;
     }
+    let reference = reference_of(text);
+    let told = (tell || reference.is_some())
+        .then(|| (ErrorCode::TooFast, "You send too fast; frames were dropped.".to_owned()));
+    seat.shared.router.refuse(seat.place(), told, reference);
+}
+
+/// The one kind of message that neither side counts.
+fn is_keep_alive(text: &str) -> bool {
+    text.contains("keepAlive")
+        && matches!(decode_client(text, &Limits::default()), Ok(ClientFrame::KeepAlive { .. }))
 }
 
 fn refuse(seat: &Seat, code: ErrorCode, text: &str, reference: Option<RequestRef>) {
     seat.shared.metrics.bad_frames_total.add(1);
-    seat.shared.router.refuse(&seat.cid, code, text, reference);
+    seat.shared.router.refuse(seat.place(), Some((code, text.to_owned())), reference);
 }
 
 async fn write(sink: &mut (impl Sink<Message, Error = axum::Error> + Unpin), seat: &Seat) -> End {

@@ -2,11 +2,12 @@
 
 mod model;
 mod queries;
+mod resume;
 mod rules;
 
 use skapi_rtc_protocol::{
-    ClientFrame, ClientMessage, ConnectionId, GroupName, Json, Limits, RequestRef, ServerFrame,
-    UserId, decode_server,
+    ClientFrame, ClientMessage, ConnectionId, ErrorCode, GroupName, Json, Limits, RequestRef,
+    Resumed, ServerFrame, UserId, decode_server, http::PageRequest,
 };
 
 use super::*;
