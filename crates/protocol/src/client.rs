@@ -169,7 +169,8 @@ impl ClientFrame {
                 Self::KeepAlive { received: Fields::optional("received", raw.received)? }
             }
             "joinRoom" => Self::JoinRoom {
-                group: Fields::optional("rid", raw.rid)?,
+                // Skapi's client leaves by an empty name, too.
+                group: Fields::optional("rid", raw.rid.filter(|rid| rid.get() != r#""""#))?,
                 token: token()?,
                 reference: reference()?,
             },

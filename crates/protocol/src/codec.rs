@@ -271,6 +271,15 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_group_leaves_as_null_does() {
+        for rid in [r#""""#, "null"] {
+            let frame = format!(r#"{{"action":"joinRoom","rid":{rid}}}"#);
+            let frame = decode_client(&frame, &Limits::default()).unwrap();
+            assert!(matches!(frame, ClientFrame::JoinRoom { group: None, .. }), "{frame:?}");
+        }
+    }
+
+    #[test]
     fn errors_name_the_field() {
         let limits = Limits::default();
         let error = |text| decode_client(text, &limits).unwrap_err().to_string();

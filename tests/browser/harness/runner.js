@@ -1,0 +1,76 @@
+// Runs scenarios one after the other, says how each went, and keeps what there is to see of those that failed.
+
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+
+import { launch } from "./browser.js";
+import { Lab } from "./lab.js";
+import { servePages } from "./pages.js";
+
+/** How long a scenario may take at most. */
+const SCENARIO_MS = 120_000;
+
+const scenarios = [];
+
+/** Adds a scenario: a name, and what happens in it. */
+export function scenario(name, play) {
+  scenarios.push({ name, play });
+}
+
+/** Runs those whose names contain a filter. Tells whether all of them held. */
+export async function run({ filters, rounds, list, artefacts }) {
+  const chosen = scenarios.filter(({ name }) => !filters.length || filters.some((filter) => name.includes(filter)));
+  if (list) {
+    for (const { name } of chosen) console.log(name);
+    return true;
+  }
+  const begun = Date.now();
+  const failed = [];
+  if (chosen.length) {
+    await rm(artefacts, { recursive: true, force: true });
+    const [browser, pages] = await Promise.all([launch(), servePages()]);
+    for (let round = 1; round <= rounds; round += 1) {
+      for (const { name, play } of chosen) {
+        const title = rounds > 1 ? `${name} (round ${round})` : name;
+        if (!(await holds(title, play, browser, pages, artefacts))) failed.push(title);
+      }
+    }
+    await browser.close();
+    pages.close();
+  }
+  const passed = chosen.length * rounds - failed.length;
+  for (const name of failed) console.log(`failed: ${name}`);
+  // The words of Rust's own runner, so that one reader understands both.
+  console.log(
+    `test result: ${failed.length ? "FAILED" : "ok"}. ${passed} passed; ${failed.length} failed; 0 ignored; ` +
+      `0 measured; ${scenarios.length - chosen.length} filtered out; finished in ${seconds(begun)}s`,
+  );
+  return failed.length === 0;
+}
+
+async function holds(name, play, browser, pages, artefacts) {
+  const lab = new Lab(browser, pages);
+  const begun = Date.now();
+  let patience;
+  try {
+    const tooLong = new Promise((_, reject) => {
+      const give_up = () => reject(new Error(`it took more than ${SCENARIO_MS / 1000} s`));
+      patience = setTimeout(give_up, SCENARIO_MS);
+    });
+    await Promise.race([play(lab), tooLong]);
+    console.log(`test browser: ${name} ... ok (${seconds(begun)}s)`);
+    return true;
+  } catch (error) {
+    const folder = join(artefacts, name.replace(/[^\w]+/g, "-"));
+    await lab.keep(folder, error);
+    console.log(`test browser: ${name} ... FAILED (${seconds(begun)}s)\n${error.stack ?? error}\n  see ${folder}`);
+    return false;
+  } finally {
+    clearTimeout(patience);
+    await lab.end();
+  }
+}
+
+function seconds(since) {
+  return ((Date.now() - since) / 1000).toFixed(2);
+}

@@ -1,0 +1,28 @@
+// Runs the scenarios, or those whose names contain one of the arguments.
+//
+// `cargo xtask test browser` runs it with all that it needs. By hand:
+//
+//   SKAPI_RTC_PROGRAM=../../target/debug/skapi-rtc node run.js [--rounds N] [--list] [filters]
+
+import { readdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+import { run } from "./harness/runner.js";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: "string", default: "1" },
+    list: { type: "boolean", default: false },
+    artefacts: { type: "string", default: join(here, "..", "..", "target", "browser-tests") },
+  },
+});
+
+for (const file of (await readdir(join(here, "scenarios"))).sort()) {
+  await import(`./scenarios/${file}`);
+}
+const options = { filters: positionals, ...values, rounds: Number(values.rounds) };
+process.exitCode = (await run(options)) ? 0 : 1;
