@@ -1,6 +1,7 @@
 //! What a contributor runs: `cargo xtask <command>`.
 
 mod bench;
+mod browser;
 mod ci;
 mod demo;
 mod fuzz;
@@ -21,6 +22,8 @@ What a contributor runs: cargo xtask <command>
   demo [args]         build the program and make a call with it; args go to `skapi-rtc demo`
   test [filters]      run all tests and doctests, or those whose names contain a filter
       --allow-skips   succeed even if a test was skipped for want of a part
+  test browser [f]    only those in a real browser; what they need is installed on Debian, as root
+      --rounds N      so many times
   ci                  everything that a change has to pass: what CI runs
   lint                formatting and clippy
   layers              check which crate depends on which

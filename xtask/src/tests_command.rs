@@ -1,10 +1,11 @@
-//! `cargo xtask test`: every test of the workspace, and the examples in its documentation.
+//! `cargo xtask test`: every test of the workspace, the examples in its documentation, and the browser's.
 
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::{
+    browser,
     shell::{cargo, colour, complain, say, succeeds, watch},
     skips::{self, SkipFile},
     tally::Tally,
@@ -19,13 +20,27 @@ pub(crate) struct Options {
     pub(crate) allow_skips: bool,
     /// The profile of `.config/nextest.toml`.
     pub(crate) profile: Option<&'static str>,
+    /// Only what runs in a browser.
+    pub(crate) browser_only: bool,
+    /// How often that is run.
+    pub(crate) rounds: Option<u32>,
 }
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let mut options = Options::default();
-    for arg in args {
+    let mut args = args.iter().peekable();
+    if args.next_if(|arg| *arg == "browser").is_some() {
+        options.browser_only = true;
+    }
+    while let Some(arg) = args.next() {
         match arg.as_str() {
             "--allow-skips" => options.allow_skips = true,
+            "--rounds" if options.browser_only => {
+                let number = args.next().context("`--rounds` needs a number")?;
+                let rounds =
+                    number.parse().with_context(|| format!("`{number}` is not a number"))?;
+                options.rounds = Some(rounds);
+            }
             arg if arg.starts_with('-') => {
                 bail!("`{arg}` is not understood; see `cargo xtask help`")
             }
@@ -37,10 +52,55 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 
 /// Runs the tests. The last line that it prints is the sum of them.
 pub(crate) fn test(options: &Options) -> Result<()> {
-    let mut tally = Tally::default();
-    let mut skipped = Vec::new();
+    let mut results = Results::default();
+    if !options.browser_only {
+        rust(options, &mut results)?;
+    }
+    if results.broken.is_empty() && (options.browser_only || browser::is_meant(&options.filters)?) {
+        in_browser(options, &mut results)?;
+    }
+    let Results { mut tally, skipped, broken } = results;
+    tally.skipped = skipped.len();
+    for skip in &skipped {
+        complain(&format!("skipped: {skip}"));
+    }
+    let verdict = verdict(&tally, &broken, options).map_err(|error| Reported(error.to_string()));
+    if let Err(error) = &verdict {
+        complain(&format!("error: {error}"));
+    }
+    say(&tally.to_string());
+    Ok(verdict?)
+}
+
+/// What came of the tests so far.
+#[derive(Default)]
+struct Results {
+    tally: Tally,
+    skipped: Vec<String>,
+    /// Parts that did not come so far as to count: a build that failed, a test that took the runner down.
+    broken: Vec<&'static str>,
+}
+
+impl Results {
+    /// Runs a command that tells how many tests passed and failed.
+    fn watch(&mut self, what: &'static str, command: Command) -> Result<()> {
+        let mut part = Tally::default();
+        let skipped = &mut self.skipped;
+        let succeeded = watch(command, |line| {
+            part.read(line);
+            skipped.extend(ignored(line));
+        })?;
+        if !succeeded && part.failed == 0 {
+            self.broken.push(what);
+        }
+        self.tally.passed += part.passed;
+        self.tally.failed += part.failed;
+        Ok(())
+    }
+}
+
+fn rust(options: &Options, results: &mut Results) -> Result<()> {
     let skip_file = SkipFile::begin()?;
-    let mut broken = Vec::new();
     let with_nextest = succeeds(cargo(&["nextest", "--version"]));
     if !with_nextest {
         complain("cargo-nextest is not installed; `cargo test` will do, but takes longer.");
@@ -57,39 +117,34 @@ pub(crate) fn test(options: &Options) -> Result<()> {
         ("the documentation", libtest(&["--doc"], options)),
     ] {
         command.env(skips::VARIABLE, skip_file.path());
-        let mut part = Tally::default();
-        let succeeded = watch(command, |line| {
-            part.read(line);
-            skipped.extend(ignored(line));
-        })?;
-        if !succeeded && part.failed == 0 {
-            // It did not come so far as to count: a build that failed, a test that took the runner down.
-            broken.push(what);
-        }
-        tally.passed += part.passed;
-        tally.failed += part.failed;
-        if !broken.is_empty() {
+        results.watch(what, command)?;
+        if !results.broken.is_empty() {
             break;
         }
     }
     // What nextest counts as skipped is also what a filter left out, so the ignored ones are asked for.
-    if with_nextest && broken.is_empty() {
-        skipped.extend(ignored_by_nextest(options)?);
+    if with_nextest && results.broken.is_empty() {
+        results.skipped.extend(ignored_by_nextest(options)?);
     }
     let wanting = skip_file.read()?;
     // A test that said it cannot run returned, so its runner counted it as passed.
-    tally.passed = tally.passed.saturating_sub(wanting.len());
-    skipped.extend(wanting);
-    tally.skipped = skipped.len();
-    for skip in &skipped {
-        complain(&format!("skipped: {skip}"));
+    results.tally.passed = results.tally.passed.saturating_sub(wanting.len());
+    results.skipped.extend(wanting);
+    Ok(())
+}
+
+fn in_browser(options: &Options, results: &mut Results) -> Result<()> {
+    let mut args = options.filters.clone();
+    if let Some(rounds) = options.rounds {
+        args.push(format!("--rounds={rounds}"));
     }
-    let verdict = verdict(&tally, &broken, options).map_err(|error| Reported(error.to_string()));
-    if let Err(error) = &verdict {
-        complain(&format!("error: {error}"));
+    match browser::tests(&args)? {
+        Ok(command) => results.watch("the tests in a browser", command),
+        Err(missing) => {
+            results.skipped.push(format!("the tests in a browser: {missing}"));
+            Ok(())
+        }
     }
-    say(&tally.to_string());
-    Ok(verdict?)
 }
 
 /// An error that has been printed: nothing must follow the last line.

@@ -1,0 +1,194 @@
+//! `cargo xtask test browser`: Skapi's own client in a real browser, and the parts that this needs.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    shell::{cargo, complain, run, succeeds},
+    workspace,
+};
+
+/// Where the tests are, from the root of the workspace.
+const FOLDER: &str = "tests/browser";
+/// The variable that names a browser which is not in one of the usual places.
+const CHROMIUM: &str = "SKAPI_RTC_CHROMIUM";
+const USUAL_PLACES: &[&str] = &[
+    "/usr/bin/chromium",
+    "/usr/bin/chromium-browser",
+    "/usr/bin/google-chrome",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+];
+/// The oldest Node.js that will do.
+const NODE: u32 = 18;
+
+/// Something that is not installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Node,
+    Npm,
+    Chromium,
+}
+
+impl Part {
+    const ALL: [Self; 3] = [Self::Node, Self::Npm, Self::Chromium];
+
+    fn is_there(self) -> bool {
+        match self {
+            Self::Node => node_version().is_some_and(|version| version >= NODE),
+            Self::Npm => succeeds(npm(&["--version"])),
+            Self::Chromium => chromium().is_some(),
+        }
+    }
+
+    /// The package of Debian.
+    fn package(self) -> &'static str {
+        match self {
+            Self::Node => "nodejs",
+            Self::Npm => "npm",
+            Self::Chromium => "chromium",
+        }
+    }
+
+    fn description(self) -> String {
+        match self {
+            Self::Node => format!("Node.js {NODE} or later (`node`)"),
+            Self::Npm => "npm".to_owned(),
+            Self::Chromium => {
+                format!("Chromium (at {}, or where {CHROMIUM} says)", USUAL_PLACES[0])
+            }
+        }
+    }
+}
+
+/// Whether one of the filters means a scenario. Without filters, all do.
+pub(crate) fn is_meant(filters: &[String]) -> Result<bool> {
+    if filters.is_empty() {
+        return Ok(true);
+    }
+    let folder = workspace::root().join(FOLDER).join("scenarios");
+    for file in fs::read_dir(&folder).with_context(|| format!("{} is missing", folder.display()))? {
+        let text = fs::read_to_string(file?.path())?;
+        let mut names = text.lines().filter_map(|line| line.strip_prefix("scenario("));
+        if names.any(|name| filters.iter().any(|filter| name.contains(filter.as_str()))) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The command that runs the scenarios; everything that it needs is there afterwards. Otherwise the inner
+/// error says what is missing.
+pub(crate) fn tests(args: &[String]) -> Result<Result<Command, String>> {
+    let missing = install_missing();
+    if !missing.is_empty() {
+        let names: Vec<_> = missing.into_iter().map(Part::description).collect();
+        return Ok(Err(format!("{} is not installed", names.join(" and "))));
+    }
+    if let Err(error) = install_packages() {
+        return Ok(Err(format!("the packages of {FOLDER} are not installed: {error:#}")));
+    }
+    let target = workspace::metadata()?.target_directory;
+    // As the tests before built it, so that nothing is built twice.
+    run(cargo(&["build", "--workspace", "--all-features", "--bin", "skapi-rtc"]))?;
+    let program = target.join("debug").join(format!("skapi-rtc{}", std::env::consts::EXE_SUFFIX));
+    let mut command = Command::new("node");
+    command
+        .arg(format!("{FOLDER}/run.js"))
+        .arg("--artefacts")
+        .arg(target.join("browser-tests"))
+        .args(args)
+        .current_dir(workspace::root())
+        .env("SKAPI_RTC_PROGRAM", program);
+    if let Some(path) = chromium() {
+        command.env(CHROMIUM, path);
+    }
+    Ok(Ok(command))
+}
+
+/// Installs what can be installed, and gives what is missing all the same.
+fn install_missing() -> Vec<Part> {
+    let missing = || Part::ALL.into_iter().filter(|part| !part.is_there()).collect::<Vec<_>>();
+    let parts = missing();
+    if parts.is_empty() || !is_root_on_debian() {
+        return parts;
+    }
+    let mut install = apt_get(&["install", "--yes", "--no-install-recommends"]);
+    install.args(parts.iter().map(|part| part.package()));
+    if let Err(error) = run(apt_get(&["update"])).and_then(|()| run(install)) {
+        complain(&format!("note: {error:#}"));
+    }
+    missing()
+}
+
+fn apt_get(args: &[&str]) -> Command {
+    let mut command = Command::new("apt-get");
+    command.args(args).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+    command
+}
+
+fn is_root_on_debian() -> bool {
+    let user = Command::new("id").arg("-u").output();
+    let root = user.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim() == "0");
+    root && Path::new("/etc/debian_version").exists() && succeeds(apt_get(&["--version"]))
+}
+
+/// Skapi's client and the driver of the browser, as the lock file names them.
+fn install_packages() -> Result<()> {
+    let folder = workspace::root().join(FOLDER);
+    let time = |path: PathBuf| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let installed = time(folder.join("node_modules/.package-lock.json"));
+    if installed.is_some() && installed >= time(folder.join("package-lock.json")) {
+        return Ok(());
+    }
+    let mut command = npm(&["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+    command.current_dir(folder);
+    run(command)
+}
+
+fn npm(args: &[&str]) -> Command {
+    let mut command = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
+    command.args(args);
+    command
+}
+
+fn node_version() -> Option<u32> {
+    let output = Command::new("node").arg("--version").output().ok()?;
+    major(&String::from_utf8_lossy(&output.stdout))
+}
+
+/// `v20.11.0` → 20
+fn major(version: &str) -> Option<u32> {
+    version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
+fn chromium() -> Option<PathBuf> {
+    match std::env::var_os(CHROMIUM) {
+        Some(path) => Some(PathBuf::from(path)).filter(|path| path.is_file()),
+        None => USUAL_PLACES.iter().map(PathBuf::from).find(|path| path.is_file()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_node() {
+        assert_eq!(major("v20.11.0\n"), Some(20));
+        assert_eq!(major("command not found"), None);
+    }
+
+    #[test]
+    fn filters_mean_scenarios_by_their_names() {
+        let meant = |filter: &str| is_meant(&[filter.to_owned()]).unwrap();
+        assert!(is_meant(&[]).unwrap());
+        assert!(meant("the callee rejects"));
+        assert!(!meant("no scenario has this name"));
+        assert!(!meant("import"), "only names count");
+    }
+}
