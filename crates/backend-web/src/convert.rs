@@ -2,7 +2,7 @@
 
 use js_sys::{Array, Error, Function, Reflect};
 use skapi_rtc_backend::{ChannelInit, ConnectionState, PeerConfig, Reliability, TransportPolicy};
-use skapi_rtc_protocol::{IceCandidate, SdpKind, SessionDescription};
+use skapi_rtc_protocol::{IceCandidate, IceServer, SdpKind, SessionDescription};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{
     RtcConfiguration, RtcDataChannel, RtcDataChannelInit, RtcIceCandidate, RtcIceCandidateInit,
@@ -11,8 +11,17 @@ use web_sys::{
 };
 
 pub(crate) fn configuration(config: &PeerConfig) -> RtcConfiguration {
-    let servers = Array::new();
-    for server in &config.ice_servers {
+    let out = RtcConfiguration::new();
+    out.set_ice_servers(&ice_servers(&config.ice_servers));
+    out.set_ice_transport_policy(match config.transport_policy {
+        TransportPolicy::All => RtcIceTransportPolicy::All,
+        TransportPolicy::Relay => RtcIceTransportPolicy::Relay,
+    });
+    out
+}
+
+pub(crate) fn ice_servers(servers: &[IceServer]) -> Array {
+    let native = |server: &IceServer| {
         let out = RtcIceServer::new();
         out.set_urls(&server.urls.iter().map(|url| JsValue::from_str(url)).collect::<Array>());
         if let Some(username) = &server.username {
@@ -21,15 +30,9 @@ pub(crate) fn configuration(config: &PeerConfig) -> RtcConfiguration {
         if let Some(credential) = &server.credential {
             out.set_credential(credential);
         }
-        servers.push(&out);
-    }
-    let out = RtcConfiguration::new();
-    out.set_ice_servers(&servers);
-    out.set_ice_transport_policy(match config.transport_policy {
-        TransportPolicy::All => RtcIceTransportPolicy::All,
-        TransportPolicy::Relay => RtcIceTransportPolicy::Relay,
-    });
-    out
+        out
+    };
+    servers.iter().map(native).collect()
 }
 
 pub(crate) fn description(description: &SessionDescription) -> RtcSessionDescriptionInit {

@@ -9,7 +9,7 @@ use skapi_rtc_backend::{
     LocalTrack, LocalTrackHandle, MediaError, NegotiationError, OfferOptions, PeerConnection,
     PeerEvent, PeerEvents, PeerStats, TrackInit, queue,
 };
-use skapi_rtc_protocol::{IceCandidate, SdpKind, SessionDescription};
+use skapi_rtc_protocol::{IceCandidate, IceServer, SdpKind, SessionDescription};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{
     Event, EventTarget, RtcDataChannelEvent, RtcOfferOptions, RtcPeerConnection,
@@ -202,6 +202,18 @@ impl PeerConnection for Peer {
                 Err(NegotiationError::BadCandidate(convert::text_of(&error)))
             }
         }
+    }
+
+    async fn set_ice_servers(&self, servers: Vec<IceServer>) -> Result<(), BackendError> {
+        if self.shared.is_closed() {
+            return Err(BackendError::Closed);
+        }
+        let native = &self.shared.native;
+        let config = native.get_configuration();
+        config.set_ice_servers(&convert::ice_servers(&servers));
+        native
+            .set_configuration_with_configuration(&config)
+            .map_err(|error| BackendError::Config(convert::text_of(&error)))
     }
 
     async fn create_channel(
