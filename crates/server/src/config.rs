@@ -39,6 +39,15 @@ pub struct Config {
     /// HTTP connections at a time, those that are about to become WebSockets included. More wait in the
     /// system's queue. Default: 4096.
     pub max_http_connections: usize,
+    /// WebSocket connections that may be opened at once. Default: 2000.
+    pub open_burst: u32,
+    /// WebSocket connections per second that may be opened in the long run. More wait, as long as
+    /// [`max_open_wait`](Self::max_open_wait) allows; the others are sent away with a `Retry-After` that
+    /// spreads them. Also how fast clients are told to come back after a shutdown. Default: 2000.
+    pub opens_per_second: f64,
+    /// How long a client waits with its handshake before it is sent away. Default: 2 s, as Skapi's client
+    /// does not come back when it is.
+    pub max_open_wait: Duration,
     /// How often a client is pinged. Default: 20 s.
     pub ping_interval: Duration,
     /// A client of which nothing is heard for this long, not even a pong, is disconnected; so is one that
@@ -86,6 +95,9 @@ impl Default for Config {
             max_queued_bytes: 2 * 1024 * 1024,
             resume_secret_life: Duration::from_secs(7 * 86_400),
             max_http_connections: 4096,
+            open_burst: 2000,
+            opens_per_second: 2000.0,
+            max_open_wait: Duration::from_secs(2),
             ping_interval: Duration::from_secs(20),
             silence_timeout: Duration::from_secs(60),
             shutdown_grace: Duration::from_secs(2),
@@ -134,6 +146,8 @@ impl Config {
         max_queued_bytes => max_queued_bytes: usize;
         /// Sets how many HTTP connections there may be at a time.
         max_http_connections => max_http_connections: usize;
+        /// Sets how long a client waits with its handshake before it is sent away.
+        max_open_wait => max_open_wait: Duration;
         /// Sets how often a client is pinged.
         ping_interval => ping_interval: Duration;
         /// Sets how long a client may be silent.
@@ -157,6 +171,13 @@ impl Config {
         self
     }
 
+    /// Sets how many WebSocket connections may be opened at once, and per second in the long run.
+    pub fn open_rate(mut self, burst: u32, per_second: f64) -> Self {
+        self.open_burst = burst;
+        self.opens_per_second = per_second;
+        self
+    }
+
     /// Sets how many HTTP queries a user may send at once, and per second in the long run.
     pub fn query_rate(mut self, burst: u32, per_second: f64) -> Self {
         self.query_burst = burst;
@@ -177,6 +198,7 @@ impl Config {
             ("max_frame_bytes", self.max_frame_bytes),
             ("frame_burst", self.frame_burst as usize),
             ("query_burst", self.query_burst as usize),
+            ("open_burst", self.open_burst as usize),
             ("resume_frames", self.hub.resume.frames),
             ("resume_bytes", self.hub.resume.bytes),
             ("max_queued_frames", self.max_queued_frames),
@@ -188,6 +210,7 @@ impl Config {
         let rates = [
             ("frames_per_second", self.frames_per_second),
             ("queries_per_second", self.queries_per_second),
+            ("opens_per_second", self.opens_per_second),
         ];
         if let Some((name, _)) = rates.iter().find(|(_, value)| value.is_nan() || *value <= 0.0) {
             return Err(ConfigError::Zero(name));
@@ -229,6 +252,10 @@ impl Config {
         Rate { burst: self.query_burst, per_second: self.queries_per_second }
     }
 
+    pub(crate) fn open_rate_limit(&self) -> Rate {
+        Rate { burst: self.open_burst, per_second: self.opens_per_second }
+    }
+
     pub(crate) fn outbox_limits(&self) -> OutboxLimits {
         OutboxLimits { frames: self.max_queued_frames, bytes: self.max_queued_bytes }
     }
@@ -249,6 +276,7 @@ mod tests {
         let config = Config::default;
         assert!(error(config().max_groups(0)).contains("`max_groups`"));
         assert!(error(config().frame_rate(10, f64::NAN)).contains("`frames_per_second`"));
+        assert!(error(config().open_rate(0, 1.0)).contains("`open_burst`"));
         assert!(error(config().query_rate(0, 1.0)).contains("`query_burst`"));
         assert!(error(config().max_queued_bytes(1)).contains("`max_queued_bytes` is 1"));
         assert!(error(config().resume_frames(0)).contains("`resume_frames`"));

@@ -26,6 +26,7 @@
 //! sockets, the HTTP routes and the limits.
 
 mod accept;
+mod admission;
 mod auth;
 mod bus;
 mod config;

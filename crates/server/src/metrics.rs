@@ -60,6 +60,8 @@ metrics! {
     resumed_total: "counter",
     /// WebSocket connections refused because a limit was reached.
     refused_total: "counter",
+    /// WebSocket connections sent away because too many came at once.
+    sent_away_total: "counter",
     /// Frames that clients sent.
     frames_in_total: "counter",
     /// Frames that were queued for clients.

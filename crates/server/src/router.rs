@@ -3,11 +3,12 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use skapi_rtc_protocol::{
-    ClientFrame, ConnectionId, ErrorCode, RequestRef, Resumed, ServerFrame, UserId, encode_server,
+    ClientFrame, ConnectionId, ErrorCode, GoingAway, RequestRef, Resumed, ServerFrame, UserId,
+    encode_server,
     http::{GroupEntry, GroupsQuery, Page, UserEntry, UsersQuery},
 };
 use tokio::sync::Notify;
@@ -189,10 +190,22 @@ impl Router {
         lock(&self.state).hub.groups(query)
     }
 
-    /// Takes no more connections in, and closes those there are.
-    pub(crate) fn stop(&self) {
+    /// Takes no more connections in, and closes those there are, telling each when to come back: the first
+    /// after a moment, the others one after the other.
+    pub(crate) fn stop(&self, spacing: Duration) {
+        /// What a restart takes at least.
+        const RESTART: Duration = Duration::from_millis(500);
         let mut state = lock(&self.state);
         state.stopped = true;
+        let cids: Vec<_> = state.outboxes.keys().cloned().collect();
+        let mut retry_after = RESTART;
+        for cid in cids {
+            let retry_after_ms = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
+            let going_away = ServerFrame::GoingAway(GoingAway { retry_after_ms });
+            let delivery = Delivery::new(Address::Connection(cid), &going_away);
+            self.deliver(&mut state, vec![delivery]);
+            retry_after = retry_after.saturating_add(spacing);
+        }
         for outbox in state.outboxes.values() {
             outbox.close(CloseReason::GoingAway);
         }

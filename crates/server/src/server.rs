@@ -4,13 +4,14 @@ use std::{
     fmt, io,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex},
+    time::Instant,
 };
 
-use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     accept,
+    admission::Admission,
     auth::{Authenticator, DevAuthenticator, ResumeKey},
     bus::LocalBus,
     config::{Config, ConfigError},
@@ -158,7 +159,7 @@ impl ServerBuilder {
             io::ErrorKind::AddrInUse => StartError::AddressInUse(address),
             _ => StartError::Listen { address, source },
         };
-        let listener = TcpListener::bind(address).await.map_err(refused)?;
+        let listener = accept::listen(address).map_err(refused)?;
         let local_addr = listener.local_addr().map_err(refused)?;
         if self.dev.is_some() {
             tracing::warn!(
@@ -177,6 +178,11 @@ impl ServerBuilder {
             resume_key,
             router: Router::new(self.config.hub_limits(), LocalBus, metrics.clone()),
             queries: Mutex::new(QueryGate::new(self.config.query_rate_limit())),
+            admission: Mutex::new(Admission::new(
+                self.config.open_rate_limit(),
+                self.config.max_open_wait,
+                Instant::now(),
+            )),
             config: self.config,
             metrics,
             tasks: TaskTracker::new(),

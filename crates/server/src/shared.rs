@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    admission::Admission,
     auth::{Authenticator, DevAuthenticator, ResumeKey},
     config::Config,
     limits::QueryGate,
@@ -21,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) resume_key: ResumeKey,
     pub(crate) router: Router,
     pub(crate) queries: Mutex<QueryGate>,
+    pub(crate) admission: Mutex<Admission>,
     pub(crate) metrics: Arc<Metrics>,
     /// Every task of the server.
     pub(crate) tasks: TaskTracker,

@@ -1,10 +1,10 @@
 //! Shutting down: no new connections, goodbye to those there are, a bounded wait.
 
-use crate::shared::Shared;
+use crate::{admission::spacing, shared::Shared};
 
 pub(crate) async fn run(shared: &Shared) {
     shared.stopping.cancel();
-    shared.router.stop();
+    shared.router.stop(spacing(shared.config.open_rate_limit()));
     shared.tasks.close();
     let grace = shared.config.shutdown_grace;
     if tokio::time::timeout(grace, shared.tasks.wait()).await.is_err() {

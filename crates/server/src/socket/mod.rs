@@ -4,7 +4,10 @@ mod close;
 mod outbox;
 mod session;
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
 
 use axum::{
     extract::{Query, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
@@ -18,11 +21,12 @@ pub use close::CloseReason;
 pub(crate) use outbox::{Outbox, OutboxLimits, Pushed};
 
 use crate::{
+    admission::Admitted,
     http::{ApiError, authenticate},
     hub::ConnectError,
     random,
     router::{Entry, Refused, SeatRef},
-    shared::Shared,
+    shared::{Shared, lock},
 };
 
 /// Read buffer of a connection, in bytes; allocated as long as the connection lives, so it is most of
@@ -57,6 +61,7 @@ pub(crate) async fn open(
         )
     })?;
     let identity = authenticate(&shared, query.token.as_deref()).await?;
+    admit(&shared).await?;
     let seat = Seat::take(shared.clone(), &identity.user, &query).map_err(|refused| {
         shared.metrics.refused_total.add(1);
         refusal(refused)
@@ -76,6 +81,27 @@ pub(crate) async fn open(
             tasks.track_future(session::run(socket, seat))
         });
     Ok(response.into_response())
+}
+
+/// Waits for the client's turn, if that comes soon.
+async fn admit(shared: &Shared) -> Result<(), ApiError> {
+    let admitted = lock(&shared.admission).ask(Instant::now());
+    match admitted {
+        Admitted::After(Duration::ZERO) => Ok(()),
+        Admitted::After(wait) => {
+            tokio::time::sleep(wait).await;
+            Ok(())
+        }
+        Admitted::SentAway { retry_after } => {
+            shared.metrics.sent_away_total.add(1);
+            Err(ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "OVERLOADED",
+                "too many clients come at once; try again later",
+            )
+            .retry_after(retry_after.as_secs() + 1))
+        }
+    }
 }
 
 /// A connection's place in the hub; leaves it when dropped, whatever ended the connection.

@@ -94,6 +94,11 @@ impl Client {
     pub(crate) async fn connect(url: &str) -> Self {
         let connecting = within("the WebSocket handshake", connect_async(url));
         let (socket, _) = connecting.await.expect("the server accepts");
+        Self::greeted(socket).await
+    }
+
+    /// A client on a socket that is open.
+    pub(crate) async fn greeted(socket: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Self {
         let mut client = Self {
             socket,
             ready: Ready::new(cid("x"), UserId::new("x").expect("a user id")),
@@ -246,7 +251,8 @@ pub(crate) async fn refusal(url: &str) -> (u16, String) {
             assert!(!body.message.is_empty());
             let retry = response.headers().contains_key("retry-after");
             let status = response.status().as_u16();
-            assert_eq!(retry, ["SERVICE_FULL", "TOO_MANY_CONNECTIONS"].contains(&&*body.code));
+            let temporary = ["OVERLOADED", "SERVICE_FULL", "TOO_MANY_CONNECTIONS"];
+            assert_eq!(retry, temporary.contains(&&*body.code));
             (status, body.code)
         }
         other => panic!("expected a refusal, got {other:?}"),
