@@ -1,4 +1,6 @@
-//! Bodies of the HTTP queries: `get-ws-group`, `service`, and errors.
+//! Bodies of the HTTP queries: `get-ws-group`, `get-users`, `service`, and errors.
+
+mod profiles;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -7,6 +9,8 @@ use crate::{
     ConnectionId, GroupName, IdError, Json, UserId,
     codec::{DecodeError, Fields, invalid},
 };
+
+pub use profiles::{Profile, ProfileFilter, ProfilesQuery};
 
 /// `POST get-ws-group`: one of its two questions.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,19 +119,15 @@ impl GroupQuery {
     /// Names the field that is missing or cannot be used.
     pub fn decode(body: &str) -> Result<Self, DecodeError> {
         let raw: RawQuery<'_> = Fields::object(body)?;
-        let page = PageRequest {
-            limit: Fields::optional("limit", raw.limit)?,
-            start_key: Fields::optional("startKey", raw.start_key)?,
-            ascending: Fields::optional("ascending", raw.ascending)?,
-        };
+        let page = raw.page()?;
         let Some(search_for) = Fields::optional::<String>("searchFor", raw.search_for)? else {
             let group = Fields::required("group", raw.group)?;
             let user = Fields::optional("user_id", raw.user_id)?;
             return Ok(Self::Users(UsersQuery { group, user, page }));
         };
         let filter = match search_for.as_str() {
-            "group" => GroupFilter::Name(matcher(&raw, Fields::read)?),
-            "number_of_users" => GroupFilter::Users(matcher(&raw, number)?),
+            "group" => GroupFilter::Name(raw.matcher(">", Fields::read)?),
+            "number_of_users" => GroupFilter::Users(raw.matcher(">", number)?),
             other => {
                 let reason = format_args!("`{other}` is neither `group` nor `number_of_users`");
                 return Err(invalid("searchFor", reason));
@@ -317,22 +317,34 @@ struct QueryOut<'a> {
     ascending: Option<bool>,
 }
 
-fn matcher<T>(
-    raw: &RawQuery<'_>,
-    read: impl Fn(&'static str, &RawValue) -> Result<T, DecodeError>,
-) -> Result<Matcher<T>, DecodeError> {
-    let value = raw.value.ok_or(DecodeError::Missing("value"))?;
-    let value = read("value", value)?;
-    // A range makes the condition pointless, and Skapi's client deletes it; but it leaves it in beside a
-    // range of `0` or `""`.
-    if let Some(end) = raw.range {
-        return Ok(Matcher::Range(value, read("range", end)?));
+impl RawQuery<'_> {
+    fn page(&self) -> Result<PageRequest, DecodeError> {
+        Ok(PageRequest {
+            limit: Fields::optional("limit", self.limit)?,
+            start_key: Fields::optional("startKey", self.start_key)?,
+            ascending: Fields::optional("ascending", self.ascending)?,
+        })
     }
-    let condition: Option<String> = Fields::optional("condition", raw.condition)?;
-    let condition = condition.as_deref().unwrap_or(">");
-    match Condition::read(condition) {
-        Some(condition) => Ok(Matcher::Compare(condition, value)),
-        None => Err(invalid("condition", format_args!("`{condition}` is not a comparison"))),
+
+    /// The comparison with values of one kind; `unnamed` is the condition when none is named.
+    fn matcher<T>(
+        &self,
+        unnamed: &str,
+        read: impl Fn(&'static str, &RawValue) -> Result<T, DecodeError>,
+    ) -> Result<Matcher<T>, DecodeError> {
+        let value = self.value.ok_or(DecodeError::Missing("value"))?;
+        let value = read("value", value)?;
+        // A range makes the condition pointless, and Skapi's client deletes it; but it leaves it in beside
+        // a range of `0` or `""`.
+        if let Some(end) = self.range {
+            return Ok(Matcher::Range(value, read("range", end)?));
+        }
+        let condition: Option<String> = Fields::optional("condition", self.condition)?;
+        let condition = condition.as_deref().unwrap_or(unnamed);
+        match Condition::read(condition) {
+            Some(condition) => Ok(Matcher::Compare(condition, value)),
+            None => Err(invalid("condition", format_args!("`{condition}` is not a comparison"))),
+        }
     }
 }
 

@@ -16,9 +16,11 @@
 
 mod client;
 mod codec;
+mod discovery;
 pub mod http;
 mod ids;
 mod json;
+mod project;
 mod ready;
 mod rtc;
 mod sdp;
@@ -32,8 +34,10 @@ pub use codec::{
     DEFAULT_MAX_FRAME_BYTES, DecodeError, Limits, decode_client, decode_server, encode_client,
     encode_server,
 };
+pub use discovery::{AdminEndpoints, RecordEndpoints};
 pub use ids::{ConnectionId, GroupName, IdError, UserId};
 pub use json::{Json, JsonError};
+pub use project::{Project, ProjectError};
 pub use ready::{Ready, Resumed, ServerLimits};
 pub use rtc::{CallKey, Capability, HangupReason, RtcContent, RtcSignal, Transports};
 pub use sdp::{IceCandidate, IceServer, SdpKind, SessionDescription};

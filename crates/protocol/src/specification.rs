@@ -8,13 +8,14 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::{
-    CallKey, Capability, ClientFrame, ClientMessage, ConnectionId, ErrorCode, GroupName,
-    HangupReason, IceCandidate, IceServer, Json, Limits, NoticeCode, Notification, Ready, Resumed,
-    RtcContent, RtcSignal, ServerFrame, ServerLimits, SessionDescription, Transports, UserId,
-    decode_client, decode_server, encode_client, encode_server,
+    AdminEndpoints, CallKey, Capability, ClientFrame, ClientMessage, ConnectionId, ErrorCode,
+    GroupName, HangupReason, IceCandidate, IceServer, Json, Limits, NoticeCode, Notification,
+    Ready, RecordEndpoints, Resumed, RtcContent, RtcSignal, ServerFrame, ServerLimits,
+    SessionDescription, Transports, UserId, decode_client, decode_server, encode_client,
+    encode_server,
     http::{
-        Condition, ErrorBody, GroupEntry, GroupQuery, Page, PageRequest, ServiceInfo, UserEntry,
-        UsersQuery,
+        Condition, ErrorBody, GroupEntry, GroupQuery, Page, PageRequest, Profile, ServiceInfo,
+        UserEntry, UsersQuery,
     },
     ids::{MAX_GROUP_BYTES, MAX_ID_BYTES},
 };
@@ -212,8 +213,11 @@ fn bodies() {
     let one = |_: &()| "one";
     check("user-page", serde_page::<Page<UserEntry>>, one, &["one"]);
     check("group-page", serde_page::<Page<GroupEntry>>, one, &["one"]);
+    check("profile-page", serde_page::<Page<Profile>>, one, &["one"]);
     check("service", serde_page::<ServiceInfo>, one, &["one"]);
     check("error", serde_page::<ErrorBody>, one, &["one"]);
+    check("admin", serde_page::<AdminEndpoints>, one, &["one"]);
+    check("record", serde_page::<RecordEndpoints>, one, &["one"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::ConnectInfo};
+use axum::{Router, body::Body};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -34,6 +34,14 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// Whose connection a request came over; every request carries it as an extension.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    /// Whether the connection is encrypted.
+    pub(crate) secure: bool,
+}
+
 /// Accepts connections until the server stops.
 pub(crate) async fn run(listener: TcpListener, routes: Router, shared: Arc<Shared>) {
     let room = Arc::new(Semaphore::new(shared.config.max_http_connections));
@@ -44,7 +52,8 @@ pub(crate) async fn run(listener: TcpListener, routes: Router, shared: Arc<Share
                 return;
             };
             match listener.accept().await {
-                Ok((stream, peer)) => {
+                Ok((stream, address)) => {
+                    let peer = Peer { address, secure: false };
                     let serving = serve(stream, peer, routes.clone(), shared.clone(), permit);
                     shared.tasks.spawn(serving);
                 }
@@ -64,7 +73,7 @@ pub(crate) async fn run(listener: TcpListener, routes: Router, shared: Arc<Share
 /// Serves one connection until it ends or becomes a WebSocket.
 async fn serve(
     stream: TcpStream,
-    peer: SocketAddr,
+    peer: Peer,
     routes: Router,
     shared: Arc<Shared>,
     _permit: OwnedSemaphorePermit,
@@ -74,7 +83,7 @@ async fn serve(
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
     let service = service_fn(|mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(peer);
         routes.clone().oneshot(request.map(Body::new))
     });
     let connection = http1::Builder::new()

@@ -1,10 +1,12 @@
 //! The configuration of a server, with its defaults.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
-use skapi_rtc_protocol::{DEFAULT_MAX_FRAME_BYTES, IceServer};
+use skapi_rtc_protocol::{DEFAULT_MAX_FRAME_BYTES, IceServer, Project};
 
-use crate::{hub::HubLimits, limits::Rate, socket::OutboxLimits};
+use crate::{
+    address::PublicAddress, hub::HubLimits, ip_range::IpRange, limits::Rate, socket::OutboxLimits,
+};
 
 /// What a server is like. Made with [`Config::default`], changed by its setters, checked when the server
 /// starts.
@@ -13,6 +15,22 @@ use crate::{hub::HubLimits, limits::Rate, socket::OutboxLimits};
 pub struct Config {
     /// The service's name, as `GET /api/service` tells it. Default: `skapi-rtc`.
     pub service_name: String,
+    /// The address that clients reach the service under, such as `https://rtc.example` or, beneath a path
+    /// that a proxy takes away, `https://example.com/rtc`. The discovery documents tell it. Default: the
+    /// host that a request was sent to.
+    pub public_url: Option<String>,
+    /// Proxies whose `Forwarded` or `X-Forwarded-*` headers say where a request came from and which address
+    /// it was sent to. From anybody else such headers count for nothing. Default: none.
+    pub trusted_proxies: Vec<IpRange>,
+    /// The project that pages are made for. In dev mode, sessions are for it unless a page names another.
+    /// Default: none.
+    pub project: Option<Project>,
+    /// A folder whose files are served at every address that is not one of the service's own. Files whose
+    /// names begin with a dot are not. Default: none.
+    pub web: Option<PathBuf>,
+    /// Users whose names `get-users` knows; beyond that the one who was not seen for the longest time is
+    /// forgotten. Default: 10,000.
+    pub max_known_users: usize,
     /// STUN and TURN servers that clients are told in `#ready`. Default: none.
     pub ice_servers: Vec<IceServer>,
     /// How much the hub holds: connections, groups. Defaults: see [`HubLimits`].
@@ -75,6 +93,12 @@ pub enum ConfigError {
         /// The frame, in bytes.
         frame: usize,
     },
+    /// An address that is none.
+    #[error(
+        "`public_url` is `{0}`; it must be like `https://rtc.example` or `https://example.com/rtc`, \
+         without user, query and fragment"
+    )]
+    PublicUrl(String),
     /// Healthy clients would be disconnected.
     #[error("`silence_timeout` must be longer than `ping_interval`")]
     SilenceTooShort,
@@ -84,6 +108,11 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             service_name: "skapi-rtc".to_owned(),
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            project: None,
+            web: None,
+            max_known_users: 10_000,
             ice_servers: Vec::new(),
             hub: HubLimits::default(),
             max_frame_bytes: DEFAULT_MAX_FRAME_BYTES,
@@ -120,6 +149,10 @@ macro_rules! setters {
 
 impl Config {
     setters! {
+        /// Sets which proxies are believed.
+        trusted_proxies => trusted_proxies: Vec<IpRange>;
+        /// Sets how many users are known by name.
+        max_known_users => max_known_users: usize;
         /// Sets the STUN and TURN servers that clients are told.
         ice_servers => ice_servers: Vec<IceServer>;
         /// Sets how many connections there may be in all.
@@ -164,6 +197,24 @@ impl Config {
         self
     }
 
+    /// Sets the address that clients reach the service under.
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        self.public_url = Some(url.into());
+        self
+    }
+
+    /// Sets the project that pages are made for.
+    pub fn project(mut self, project: Project) -> Self {
+        self.project = Some(project);
+        self
+    }
+
+    /// Sets the folder whose files are served.
+    pub fn web(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.web = Some(folder.into());
+        self
+    }
+
     /// Sets how many frames a connection may send at once, and per second in the long run.
     pub fn frame_rate(mut self, burst: u32, per_second: f64) -> Self {
         self.frame_burst = burst;
@@ -202,6 +253,7 @@ impl Config {
             ("resume_frames", self.hub.resume.frames),
             ("resume_bytes", self.hub.resume.bytes),
             ("max_queued_frames", self.max_queued_frames),
+            ("max_known_users", self.max_known_users),
             ("max_http_connections", self.max_http_connections),
         ];
         if let Some((name, _)) = counts.iter().find(|(_, value)| *value == 0) {
@@ -221,6 +273,7 @@ impl Config {
         if self.silence_timeout <= self.ping_interval {
             return Err(ConfigError::SilenceTooShort);
         }
+        self.public_address()?;
         if self.max_queued_bytes < self.max_frame_bytes {
             return Err(ConfigError::QueueTooSmall {
                 queued: self.max_queued_bytes,
@@ -228,6 +281,13 @@ impl Config {
             });
         }
         Ok(())
+    }
+
+    pub(crate) fn public_address(&self) -> Result<Option<PublicAddress>, ConfigError> {
+        let parse = |url: &String| {
+            PublicAddress::parse(url).ok_or_else(|| ConfigError::PublicUrl(url.clone()))
+        };
+        self.public_url.as_ref().map(parse).transpose()
     }
 
     /// Above this the transport gives up on a message instead of reading it.
@@ -280,6 +340,7 @@ mod tests {
         assert!(error(config().query_rate(0, 1.0)).contains("`query_burst`"));
         assert!(error(config().max_queued_bytes(1)).contains("`max_queued_bytes` is 1"));
         assert!(error(config().resume_frames(0)).contains("`resume_frames`"));
+        assert!(error(config().public_url("rtc.example")).contains("`rtc.example`"));
         let impatient = config().silence_timeout(Duration::from_secs(20));
         assert!(error(impatient).contains("`silence_timeout`"));
     }

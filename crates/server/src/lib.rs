@@ -26,12 +26,15 @@
 //! sockets, the HTTP routes and the limits.
 
 mod accept;
+mod address;
 mod admission;
 mod auth;
 mod bus;
 mod config;
+mod directory;
 mod http;
 mod hub;
+mod ip_range;
 mod limits;
 mod metrics;
 mod random;
@@ -44,12 +47,13 @@ mod windows;
 
 pub use auth::{
     AuthError, Authenticator, DevAuthenticator, Identity, JwtAuthenticator, KeyError, ResumeKey,
-    TokenIssuer,
+    SessionTokens, TokenIssuer,
 };
 pub use config::{Config, ConfigError};
 pub use hub::{
     Address, ConnectError, Delivery, Hub, HubLimits, QueryError, Receipt, ResumeLimits, Resumption,
 };
+pub use ip_range::{IpRange, IpRangeError};
 pub use metrics::MetricsSnapshot;
 pub use server::{Server, ServerBuilder, StartError};
 pub use socket::CloseReason;

@@ -3,6 +3,7 @@
 use std::{
     fmt, io,
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::{Arc, Mutex},
     time::Instant,
 };
@@ -15,6 +16,7 @@ use crate::{
     auth::{Authenticator, DevAuthenticator, ResumeKey},
     bus::LocalBus,
     config::{Config, ConfigError},
+    directory::Directory,
     http,
     limits::QueryGate,
     metrics::{Metrics, MetricsSnapshot},
@@ -64,6 +66,14 @@ pub enum StartError {
     Listen {
         /// The address.
         address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The folder with files to serve cannot be read.
+    #[error("the folder {} cannot be served: {source}", folder.display())]
+    Web {
+        /// The folder.
+        folder: PathBuf,
         /// What the system says.
         source: io::Error,
     },
@@ -125,8 +135,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Turns the dev mode on: this authenticator decides, and `POST /dev/token {"user": ".."}` gives a
-    /// token for any user to anybody who asks. Never for a service that others can reach.
+    /// Turns the dev mode on: this authenticator decides, and `POST /dev/token` and `POST /dev/session` give
+    /// tokens for any user to anybody who asks. Never for a service that others can reach.
     pub fn dev(mut self, dev: DevAuthenticator) -> Self {
         self.authenticator = Some(Arc::new(dev.clone()));
         self.dev = Some(dev);
@@ -149,8 +159,8 @@ impl ServerBuilder {
     /// Starts the server on the Tokio runtime that this is called in.
     ///
     /// # Errors
-    /// When the configuration is invalid, no authenticator was given, or the address cannot be listened
-    /// on.
+    /// When the configuration is invalid, no authenticator was given, the folder of
+    /// [`Config::web`] cannot be read, or the address cannot be listened on.
     pub async fn start(self) -> Result<Server, StartError> {
         self.config.validate()?;
         let authenticator = self.authenticator.ok_or(StartError::NoAuthenticator)?;
@@ -159,6 +169,10 @@ impl ServerBuilder {
             io::ErrorKind::AddrInUse => StartError::AddressInUse(address),
             _ => StartError::Listen { address, source },
         };
+        if let Some(folder) = &self.config.web {
+            std::fs::read_dir(folder)
+                .map_err(|source| StartError::Web { folder: folder.clone(), source })?;
+        }
         let listener = accept::listen(address).map_err(refused)?;
         let local_addr = listener.local_addr().map_err(refused)?;
         if self.dev.is_some() {
@@ -174,8 +188,11 @@ impl ServerBuilder {
         let metrics = Arc::new(Metrics::default());
         let shared = Arc::new(Shared {
             authenticator,
+            public_address: self.config.public_address()?,
             dev: self.dev,
             resume_key,
+            last_project: Mutex::default(),
+            directory: Mutex::new(Directory::new(self.config.max_known_users)),
             router: Router::new(self.config.hub_limits(), LocalBus, metrics.clone()),
             queries: Mutex::new(QueryGate::new(self.config.query_rate_limit())),
             admission: Mutex::new(Admission::new(

@@ -13,6 +13,7 @@ mod logging;
 mod news;
 mod output;
 mod pings;
+mod project;
 mod secret;
 mod serve;
 mod signals;

@@ -7,13 +7,14 @@ use clap::Args;
 use serde::Serialize;
 use skapi_rtc_protocol::IceServer;
 use skapi_rtc_server::{
-    Config, DevAuthenticator, JwtAuthenticator, KeyError, ResumeKey, Server, ServerBuilder,
-    StartError,
+    Config, DevAuthenticator, IpRange, JwtAuthenticator, KeyError, ResumeKey, Server,
+    ServerBuilder, StartError,
 };
 
 use crate::{
     exit::{Exit, Failure},
     output::Output,
+    project::ProjectArgs,
     secret::{SecretArgs, read_file, without_line_break},
     signals::Stop,
     token::duration,
@@ -38,7 +39,7 @@ pub(crate) struct ServeArgs {
     /// By how much clocks may differ when tokens are checked
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     jwt_leeway: Duration,
-    /// For development: POST /dev/token gives a token for any user to anybody who asks
+    /// For development: POST /dev/session and /dev/token give tokens for any user to anybody who asks
     #[arg(long)]
     dev: bool,
     /// Allow --dev on an address that others can reach
@@ -51,6 +52,19 @@ pub(crate) struct ServeArgs {
     /// For how long a client that was cut off may come back and has missed nothing; 0s turns it off
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     resume_window: Duration,
+    /// Folder whose files are served beside the API, for pages; those that begin with a dot are not
+    #[arg(long, value_name = "DIR")]
+    web: Option<PathBuf>,
+    /// Address that clients reach the service under, such as https://rtc.example; without it, the host that
+    /// they ask
+    #[arg(long, value_name = "URL", env = "SKAPI_RTC_PUBLIC_URL")]
+    public_url: Option<String>,
+    /// Proxy that is believed what it says about a request (Forwarded, X-Forwarded-*), such as 127.0.0.1 or
+    /// 10.0.0.0/8; can be repeated
+    #[arg(long, value_name = "CIDR", env = "SKAPI_RTC_TRUSTED_PROXIES", value_delimiter = ',')]
+    trusted_proxy: Vec<IpRange>,
+    #[command(flatten)]
+    project: ProjectArgs,
     /// URL of a STUN server that clients are told to use; can be repeated
     #[arg(long, value_name = "URL")]
     ice_server: Vec<String>,
@@ -98,7 +112,8 @@ struct Listening<'a> {
 
 pub(crate) async fn run(args: &ServeArgs, output: &Output) -> Result<(), Failure> {
     let address = resolve(&args.listen).await?;
-    let mut builder = authenticated(args, address, output)?.config(config(args)).listen(address);
+    let config = config(args)?;
+    let mut builder = authenticated(args, address, output)?.config(config).listen(address);
     if let Some(path) = &args.resume_key_file {
         let secret = without_line_break(read_file(path)?);
         builder = builder.resume_key(ResumeKey::from_secret(&secret).map_err(key_failure)?);
@@ -117,7 +132,7 @@ pub(crate) async fn run(args: &ServeArgs, output: &Output) -> Result<(), Failure
     );
     if args.dev {
         output.warning(&format!(
-            "DEV MODE: anybody who reaches {address} can be any user (POST {http}/dev/token). \
+            "DEV MODE: anybody who reaches {address} can be any user (POST {http}/dev/session). \
              Never run it where others can reach it."
         ));
     }
@@ -191,7 +206,7 @@ fn authenticated(
     })
 }
 
-fn config(args: &ServeArgs) -> Config {
+fn config(args: &ServeArgs) -> Result<Config, Failure> {
     let ice_servers = args
         .ice_server
         .iter()
@@ -199,6 +214,10 @@ fn config(args: &ServeArgs) -> Config {
     let mut config =
         Config::default().ice_servers(ice_servers.collect()).expose_metrics(args.metrics);
     config.hub.resume.window = args.resume_window;
+    config.web.clone_from(&args.web);
+    config.public_url.clone_from(&args.public_url);
+    config.trusted_proxies.clone_from(&args.trusted_proxy);
+    config.project = args.project.read()?;
     let limits = &args.limits;
     let hub = &mut config.hub;
     set(&mut hub.max_connections, limits.max_connections);
@@ -210,7 +229,7 @@ fn config(args: &ServeArgs) -> Config {
     set(&mut config.frames_per_second, limits.frames_per_second);
     // Whoever allows larger frames means them to be delivered, too.
     config.max_queued_bytes = config.max_queued_bytes.max(config.max_frame_bytes);
-    config
+    Ok(config)
 }
 
 fn set<T>(setting: &mut T, argument: Option<T>) {
@@ -227,6 +246,7 @@ fn start_failure(error: StartError) -> Failure {
     let exit = match &error {
         StartError::AddressInUse(_) | StartError::Listen { .. } => Exit::Unreachable,
         StartError::Config(_) => Exit::Usage,
+        StartError::Web { .. } => Exit::File,
         _ => Exit::Failure,
     };
     Failure::new(exit, error)

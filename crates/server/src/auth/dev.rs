@@ -3,16 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use skapi_rtc_protocol::UserId;
+use skapi_rtc_protocol::{Project, UserId};
 
 use super::{
-    AuthError, Authenticator, Identity, JwtAuthenticator, KeyError, ResumeKey, TokenIssuer,
+    AuthError, Authenticator, Identity, JwtAuthenticator, KeyError, ResumeKey, SessionTokens,
+    TokenIssuer,
 };
 
 /// Checks tokens that it mints itself, for development and tests.
 ///
 /// A server that is built with [`ServerBuilder::dev`](crate::ServerBuilder::dev) also hands them out, at
-/// `POST /dev/token {"user": ".."}`, to anybody who asks.
+/// `POST /dev/token` and `POST /dev/session`, to anybody who asks.
 ///
 /// Clones share the secret.
 #[derive(Debug, Clone)]
@@ -48,6 +49,17 @@ impl DevAuthenticator {
     /// Connections can be resumed as long as tokens are good: over a restart, if the secret is the same.
     pub(crate) fn resume_key(&self) -> &ResumeKey {
         &self.resume_key
+    }
+
+    /// The tokens of a page's session, valid from now for this long (in whole seconds). Skapi's client takes
+    /// only those of its own project.
+    pub fn session(
+        &self,
+        identity: &Identity,
+        project: Option<&Project>,
+        ttl: Duration,
+    ) -> SessionTokens {
+        self.issuer.session(identity, project, ttl)
     }
 }
 

@@ -115,7 +115,12 @@ impl JwtAuthenticator {
             None => return Err(AuthError::MissingClaim("sub".to_owned())),
         };
         let user = UserId::new(sub).map_err(AuthError::BadSubject)?;
-        Ok(Identity::new(user))
+        let text = |claim: Option<serde_json::Value>| match claim {
+            Some(serde_json::Value::String(text)) => text,
+            // It is for show only, so whatever else stands there does no harm.
+            _ => String::new(),
+        };
+        Ok(Identity::new(user).name(text(claims.name)).picture(text(claims.picture)))
     }
 
     fn refusal(&self, token: &str, kind: &ErrorKind) -> AuthError {
@@ -166,6 +171,8 @@ impl std::fmt::Debug for JwtAuthenticator {
 #[derive(Deserialize)]
 struct Claims {
     sub: Option<serde_json::Value>,
+    name: Option<serde_json::Value>,
+    picture: Option<serde_json::Value>,
 }
 
 /// Whether the token has a header that is one but for its algorithm.

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use skapi_rtc_protocol::{IdError, UserId};
 
 pub use dev::DevAuthenticator;
-pub use issuer::TokenIssuer;
+pub use issuer::{SessionTokens, TokenIssuer};
 pub use jwt::{JwtAuthenticator, KeyError};
 pub use resume_key::ResumeKey;
 
@@ -41,13 +41,40 @@ impl<A: Authenticator + ?Sized> Authenticator for std::sync::Arc<A> {
 pub struct Identity {
     /// The user.
     pub user: UserId,
+    /// What the user is called, as `get-users` tells others. Default: unknown.
+    pub name: Option<String>,
+    /// The address of the user's picture, as `get-users` tells others. Default: unknown.
+    pub picture: Option<String>,
 }
 
 impl Identity {
+    /// A longer name, in bytes, counts as none.
+    pub const MAX_NAME_BYTES: usize = 256;
+    /// A longer address of a picture, in bytes, counts as none.
+    pub const MAX_PICTURE_BYTES: usize = 2048;
+
     /// This user.
     pub fn new(user: UserId) -> Self {
-        Self { user }
+        Self { user, name: None, picture: None }
     }
+
+    /// Sets the name. An empty one, and one that is too long, counts as none.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = within(name.into(), Self::MAX_NAME_BYTES);
+        self
+    }
+
+    /// Sets the picture's address. An empty one, and one that is too long, counts as none.
+    #[must_use]
+    pub fn picture(mut self, picture: impl Into<String>) -> Self {
+        self.picture = within(picture.into(), Self::MAX_PICTURE_BYTES);
+        self
+    }
+}
+
+fn within(text: String, max: usize) -> Option<String> {
+    (1..=max).contains(&text.len()).then_some(text)
 }
 
 /// Why a token was refused.

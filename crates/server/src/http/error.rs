@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use skapi_rtc_protocol::{DecodeError, http::ErrorBody};
+use skapi_rtc_protocol::{DecodeError, ProjectError, http::ErrorBody};
 
 use crate::{auth::AuthError, hub::QueryError};
 
@@ -29,6 +29,18 @@ impl ApiError {
     /// A request that cannot be understood.
     pub(super) fn bad_request(code: &str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    pub(super) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", "no such address")
+    }
+
+    pub(super) fn method_not_allowed() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "METHOD_NOT_ALLOWED",
+            "this address does not answer to this method",
+        )
     }
 
     /// Tells when to try again; Skapi's client does, after a 429.
@@ -71,6 +83,12 @@ impl From<DecodeError> for ApiError {
 
 impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> Self {
+        Self::bad_request("INVALID_PARAMETER", error.to_string())
+    }
+}
+
+impl From<ProjectError> for ApiError {
+    fn from(error: ProjectError) -> Self {
         Self::bad_request("INVALID_PARAMETER", error.to_string())
     }
 }

@@ -1,28 +1,38 @@
 //! The HTTP routes.
 
 mod dev;
+mod discovery;
 mod error;
+mod forwarded;
+mod origin;
 mod queries;
+mod self_host;
+mod service;
+mod web;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use axum::{
-    Json, Router,
-    extract::{ConnectInfo, DefaultBodyLimit, Request, State},
-    http::{HeaderMap, HeaderName, Method, StatusCode, header},
+    Extension, Json, Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderName, Method, StatusCode, header},
     middleware::{Next, from_fn},
     response::{IntoResponse as _, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use serde::Deserialize;
-use skapi_rtc_protocol::{RequestRef, http::ServiceInfo};
+use skapi_rtc_protocol::RequestRef;
 use tower_http::cors::{Any, CorsLayer};
 
 pub(crate) use error::ApiError;
 
 use crate::{
+    accept::Peer,
     auth::{AuthError, Identity},
-    shared::Shared,
+    shared::{Shared, lock},
     socket,
 };
 
@@ -37,30 +47,27 @@ const CORS_MAX_AGE: Duration = Duration::from_secs(86_400);
 pub(crate) fn routes(shared: Arc<Shared>) -> Router {
     let mut app = Router::new()
         .route("/api/get-ws-group", post(queries::get_ws_group))
-        .route("/api/service", get(service))
+        .route("/api/get-users", post(queries::get_users))
+        .route("/api/service", get(service::answer))
+        .route("/api/{*rest}", any(async || ApiError::not_found()))
         .route("/health", get(health))
+        .route("/self-host.js", get(self_host::answer))
         .route("/ws", get(socket::open));
     if shared.config.expose_metrics {
         app = app.route("/metrics", get(metrics));
     }
     if shared.dev.is_some() {
-        app = app.route("/dev/token", post(dev::token));
+        app = app.route("/dev/session", post(dev::session)).route("/dev/token", post(dev::token));
     }
-    app.fallback(async || ApiError::new(StatusCode::NOT_FOUND, "NOT_FOUND", "no such address"))
-        .method_not_allowed_fallback(async || {
-            ApiError::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "METHOD_NOT_ALLOWED",
-                "this address does not answer to this method",
-            )
-        })
+    app.fallback(fallback)
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn(in_time))
         .layer(cors())
         .with_state(shared)
 }
 
-/// Checks a token, and counts those that are refused.
+/// Checks a token. Counts those that are refused, and remembers what the others say.
 pub(crate) async fn authenticate(
     shared: &Shared,
     token: Option<&str>,
@@ -70,10 +77,10 @@ pub(crate) async fn authenticate(
         Some(token) => shared.authenticator.authenticate(token).await,
         None => Err(AuthError::Missing),
     };
-    identity.map_err(|error| {
-        shared.metrics.unauthorized_total.add(1);
-        ApiError::from(error)
-    })
+    let identity = identity.inspect_err(|_| shared.metrics.unauthorized_total.add(1))?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    lock(&shared.directory).seen(&identity, u64::try_from(now).unwrap_or(u64::MAX));
+    Ok(identity)
 }
 
 /// The `ref` of a frame that cannot be read as a whole, where at least that much can.
@@ -100,23 +107,25 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     (content_type, shared.metrics.snapshot().prometheus()).into_response()
 }
 
-async fn service(
+/// A field of a query string, decoded.
+fn query_field(query: Option<&str>, name: &str) -> Option<String> {
+    let mut fields = url::form_urlencoded::parse(query?.as_bytes());
+    fields.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+/// Whatever is no route: a discovery document, a file, or nothing.
+async fn fallback(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-) -> Json<ServiceInfo> {
-    /// From this plan on the client prints no banner.
-    const GROUP: u32 = 3;
-    let user_agent = headers.get(header::USER_AGENT);
-    Json(ServiceInfo {
-        ip: peer.ip().to_string(),
-        user_agent: user_agent
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-            .unwrap_or_default(),
-        service_name: shared.config.service_name.clone(),
-        group: GROUP,
-        ..ServiceInfo::default()
-    })
+    peer: Extension<Peer>,
+    request: Request,
+) -> Response {
+    if let Some(document) = discovery::asked_for(request.uri().path()) {
+        return discovery::answer(document, State(shared), peer, request).await.into_response();
+    }
+    match &shared.config.web {
+        Some(folder) => web::serve(folder, request).await,
+        None => ApiError::not_found().into_response(),
+    }
 }
 
 async fn in_time(request: Request, next: Next) -> Response {

@@ -10,6 +10,7 @@ mod presence;
 mod queries;
 mod resume;
 mod retained;
+mod spans;
 #[cfg(test)]
 mod tests;
 
@@ -20,9 +21,11 @@ use skapi_rtc_protocol::{
 
 pub use delivery::{Address, Delivery, Receipt};
 pub use page::QueryError;
+pub(crate) use page::{After, Window, ordered};
 use presence::Presence;
 use resume::Resumable;
 pub use resume::{ResumeLimits, Resumption};
+pub(crate) use spans::{name_spans, size_spans};
 
 /// Routes frames between connections.
 ///

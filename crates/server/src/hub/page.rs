@@ -44,14 +44,14 @@ pub(super) struct SizeKey {
 }
 
 /// A page request, read.
-pub(super) struct Window<K> {
+pub(crate) struct Window<K> {
     limit: usize,
-    pub(super) ascending: bool,
-    pub(super) after: After<K>,
+    pub(crate) ascending: bool,
+    pub(crate) after: After<K>,
 }
 
 /// Where a page begins.
-pub(super) enum After<K> {
+pub(crate) enum After<K> {
     Start,
     Key(K),
     /// The client asks for what comes after the end.
@@ -59,7 +59,7 @@ pub(super) enum After<K> {
 }
 
 impl<K: DeserializeOwned> Window<K> {
-    pub(super) fn read(request: &PageRequest) -> Result<Self, QueryError> {
+    pub(crate) fn read(request: &PageRequest) -> Result<Self, QueryError> {
         let limit = request.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
         if limit == 0 {
             return Err(QueryError::Limit);
@@ -75,7 +75,7 @@ impl<K: DeserializeOwned> Window<K> {
 
 impl<K: Serialize> Window<K> {
     /// Takes a page from what follows the start; `key` tells where an entry can be found again.
-    pub(super) fn page<E>(
+    pub(crate) fn page<E>(
         &self,
         mut entries: impl Iterator<Item = E>,
         key: impl Fn(&E) -> K,
@@ -91,7 +91,7 @@ impl<K: Serialize> Window<K> {
 }
 
 /// The entries in the order that was asked for.
-pub(super) fn ordered<'a, E: 'a>(
+pub(crate) fn ordered<'a, E: 'a>(
     entries: impl DoubleEndedIterator<Item = E> + 'a,
     ascending: bool,
 ) -> Box<dyn Iterator<Item = E> + 'a> {

@@ -1,6 +1,8 @@
 //! A server and its clients, for tests over real sockets.
 #![allow(dead_code, reason = "each test is a program of its own and uses a part of this")]
 
+pub(crate) mod scripts;
+
 use std::{net::SocketAddr, time::Duration};
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -288,11 +290,23 @@ pub(crate) async fn http(
     headers: &str,
     body: &str,
 ) -> Answer {
+    let headers = format!("Host: {addr}\r\n{headers}");
+    http_without_host(addr, method, path, &headers, body).await
+}
+
+/// The same; the headers have to hold the host.
+pub(crate) async fn http_without_host(
+    addr: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> Answer {
     let exchange = async {
         let mut stream = TcpStream::connect(addr).await.expect("connected");
         let length = body.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\
+            "{method} {path} HTTP/1.1\r\nConnection: close\r\n\
              Content-Length: {length}\r\n{headers}\r\n{body}"
         );
         // A refusal may come before the whole request has been taken.
