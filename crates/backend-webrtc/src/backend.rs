@@ -9,8 +9,7 @@ use rtc::{
 use skapi_rtc_backend::{Backend, BackendError, Capabilities, PeerConfig, PeerHandle};
 use tokio::runtime::Handle;
 use webrtc::peer_connection::{
-    MediaEngine, PeerConnection as EnginePeer, PeerConnectionBuilder, SettingEngine,
-    SettingEngineBuilder,
+    PeerConnection as EnginePeer, PeerConnectionBuilder, SettingEngine, SettingEngineBuilder,
 };
 
 use crate::{
@@ -18,6 +17,7 @@ use crate::{
     addresses::LocalAddresses,
     convert,
     handler::Handler,
+    media,
     peer::Peer,
     pulse::Pulse,
     runtime::{EngineRuntime, SocketBuffers},
@@ -84,6 +84,7 @@ impl Backend for WebRtcBackend {
 
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
+        capabilities.media = true;
         capabilities.ice_restart = true;
         capabilities.mdns = self.config.mdns;
         capabilities.turn_udp = true;
@@ -109,16 +110,21 @@ impl Backend for WebRtcBackend {
         let watch = Arc::downgrade(&shared);
         let engine_runtime = EngineRuntime::new(pulse, shared.ledger.clone(), buffers, watch);
         let handler = Handler { shared: shared.clone() };
+        let broken = |error| convert::create_error(&error);
+        let mut media_engine = media::media_engine().map_err(broken)?;
+        let interceptors =
+            media::interceptors(&mut media_engine, &shared.keyframe_requests).map_err(broken)?;
         let engine = PeerConnectionBuilder::new()
             .with_configuration(convert::configuration(config))
             .with_setting_engine(self.settings())
-            .with_media_engine(MediaEngine::default())
+            .with_media_engine(media_engine)
+            .with_interceptor_registry(interceptors)
             .with_runtime(Arc::new(engine_runtime))
             .with_handler(Arc::new(handler))
             .with_udp_addrs(vec![LocalAddresses(self.config.clone())])
             .build()
             .await
-            .map_err(|error| convert::create_error(&error))?;
+            .map_err(broken)?;
         let engine: Arc<dyn EnginePeer> = Arc::new(engine);
         shared.set_engine_peer(&engine);
         Ok(PeerHandle::new(Arc::new(Peer::new(engine, shared)), events))

@@ -4,11 +4,18 @@ use std::time::{Duration, Instant};
 
 use rtc::{
     peer_connection::configuration::RTCOfferOptions,
-    statistics::stats::ice_candidate_pair::RTCIceCandidatePairStats,
+    rtp_transceiver::rtp_sender::RtpCodecKind,
+    statistics::stats::{
+        ice_candidate_pair::RTCIceCandidatePairStats,
+        rtp_stream::{
+            received::inbound::RTCInboundRtpStreamStats, sent::outbound::RTCOutboundRtpStreamStats,
+        },
+    },
 };
 use skapi_rtc_backend::{
     BackendError, CandidateKind, CandidatePair, CandidateStats, ChannelInit, ChannelStats,
-    ConnectionState, OfferOptions, PeerConfig, PeerStats, Reliability, TransportPolicy,
+    ConnectionState, Direction, MediaKind, OfferOptions, PeerConfig, PeerStats, Reliability,
+    TrackStats, TransportPolicy,
 };
 use skapi_rtc_protocol::{IceCandidate, IceServer, SdpKind, SessionDescription};
 use webrtc::{
@@ -170,6 +177,8 @@ pub(crate) fn peer_stats(report: &RTCStatsReport, pair: Option<CandidatePair>) -
                     nominated = Some(pair);
                 }
             }
+            RTCStatsReportEntry::OutboundRtp(sent) => stats.tracks.extend(outbound(sent, report)),
+            RTCStatsReportEntry::InboundRtp(received) => stats.tracks.extend(inbound(received)),
             _ => {}
         }
     }
@@ -181,6 +190,48 @@ pub(crate) fn peer_stats(report: &RTCStatsReport, pair: Option<CandidatePair>) -
         pair
     });
     stats
+}
+
+fn outbound(sent: &RTCOutboundRtpStreamStats, report: &RTCStatsReport) -> Option<TrackStats> {
+    let stream = &sent.sent_rtp_stream_stats;
+    let mut stats = TrackStats::new(Direction::Outbound, kind(stream.rtp_stream_stats.kind)?);
+    stats.packets = stream.packets_sent;
+    stats.bytes = stream.bytes_sent;
+    stats.nacks = sent.nack_count.into();
+    stats.keyframe_requests = u64::from(sent.pli_count) + u64::from(sent.fir_count);
+    let reported = report.iter().find_map(|entry| match entry {
+        RTCStatsReportEntry::RemoteInboundRtp(reported) => Some(reported).filter(|reported| {
+            let reported = &reported.received_rtp_stream_stats.rtp_stream_stats;
+            reported.ssrc == stream.rtp_stream_stats.ssrc
+        }),
+        _ => None,
+    });
+    if let Some(reported) = reported {
+        stats.lost = u64::try_from(reported.received_rtp_stream_stats.packets_lost).unwrap_or(0);
+        stats.round_trip_time = Some(reported.round_trip_time)
+            .filter(|seconds| *seconds > 0.0)
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    }
+    Some(stats)
+}
+
+fn inbound(received: &RTCInboundRtpStreamStats) -> Option<TrackStats> {
+    let stream = &received.received_rtp_stream_stats;
+    let mut stats = TrackStats::new(Direction::Inbound, kind(stream.rtp_stream_stats.kind)?);
+    stats.packets = stream.packets_received;
+    stats.bytes = received.bytes_received;
+    stats.lost = u64::try_from(stream.packets_lost).unwrap_or(0);
+    stats.nacks = received.nack_count.into();
+    stats.keyframe_requests = u64::from(received.pli_count) + u64::from(received.fir_count);
+    Some(stats)
+}
+
+fn kind(kind: RtpCodecKind) -> Option<MediaKind> {
+    match kind {
+        RtpCodecKind::Audio => Some(MediaKind::Audio),
+        RtpCodecKind::Video => Some(MediaKind::Video),
+        _ => None,
+    }
 }
 
 fn candidate_stats(candidate: &RTCIceCandidate) -> CandidateStats {

@@ -12,6 +12,7 @@ use tracing::{debug, warn};
 use webrtc::{
     data_channel::DataChannel as EngineChannel,
     error::Result as EngineResult,
+    media_stream::track_remote::TrackRemote as EngineTrack,
     peer_connection::{
         PeerConnectionEventHandler, RTCIceGatheringState, RTCPeerConnectionIceErrorEvent,
         RTCPeerConnectionIceEvent, RTCPeerConnectionState,
@@ -20,7 +21,7 @@ use webrtc::{
 
 use crate::{
     channel::{Channel, ChannelParameters},
-    convert,
+    convert, media,
     outgoing::{EngineEnd, Outgoing},
     shared::Shared,
 };
@@ -32,7 +33,11 @@ pub(crate) struct Handler {
 #[async_trait]
 impl PeerConnectionEventHandler for Handler {
     async fn on_negotiation_needed(&self) {
-        self.shared.emit(PeerEvent::NegotiationNeeded);
+        // Meanwhile it says nothing: the engine looks again when the negotiation has ended (W3C WebRTC
+        // §4.7.3), and what it reports of an offer under way is what that very offer carries.
+        if !self.shared.is_offering() {
+            self.shared.emit(PeerEvent::NegotiationNeeded);
+        }
     }
 
     async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
@@ -66,6 +71,9 @@ impl PeerConnectionEventHandler for Handler {
         let Some(state) = convert::connection_state(state) else {
             return;
         };
+        if state == ConnectionState::Connected {
+            self.shared.tracks_connected();
+        }
         if state == ConnectionState::Connected
             && let Some(peer) = self.shared.engine_peer()
             && let Some(pair) = convert::selected_pair(&*peer).await
@@ -81,6 +89,10 @@ impl PeerConnectionEventHandler for Handler {
             announce(&self.shared, engine).await;
         }
     }
+
+    async fn on_track(&self, track: Arc<dyn EngineTrack>) {
+        media::announce(&self.shared, track).await;
+    }
 }
 
 /// Tells that the peer opened a channel.
@@ -90,7 +102,7 @@ pub(crate) async fn announce(shared: &Arc<Shared>, engine: Arc<dyn EngineChannel
         return;
     };
     let handle = Channel::handle(Outgoing::new(EngineEnd::new(engine), shared), parameters, shared);
-    if let Some(refused) = shared.emit_channel(handle) {
+    if let Some(PeerEvent::Channel(refused)) = shared.try_emit(PeerEvent::Channel(handle)) {
         warn!("the peer opens data channels faster than they are taken: one is refused");
         shared.runtime.spawn(async move { refused.channel.close().await });
     }

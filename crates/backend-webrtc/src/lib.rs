@@ -2,7 +2,8 @@
 //!
 //! [`WebRtcBackend`] is a [`Backend`](skapi_rtc_backend::Backend) on `webrtc` 0.21. Left to its
 //! defaults that engine takes 800 ms to open a channel on one machine; here it takes a few
-//! milliseconds, see `pulse.rs` for how. Data channels are complete, media is not there yet.
+//! milliseconds, see `pulse.rs` for how. Audio and video come and go as encoded frames or RTP packets in
+//! Opus, VP8, VP9 and H.264; it encodes and decodes nothing.
 
 mod account;
 mod addresses;
@@ -15,6 +16,7 @@ mod handler;
 mod handover;
 mod incoming;
 mod ledger;
+mod media;
 mod outgoing;
 mod peer;
 mod pulse;

@@ -9,14 +9,14 @@ use std::{
 use async_trait::async_trait;
 use skapi_rtc_backend::{
     BackendError, ChannelError, ChannelHandle, ChannelInit, ChannelInitError, LocalTrack,
-    LocalTrackHandle, MediaError, NegotiationError, OfferOptions, PeerConnection, PeerStats,
-    TrackInit,
+    LocalTrackHandle, MediaError, NegotiationError, OfferOptions, PeerConnection, PeerEvent,
+    PeerStats, TrackInit,
 };
 use skapi_rtc_protocol::{IceCandidate, IceServer, SdpKind, SessionDescription};
 use tokio::sync::{Mutex, watch};
 use tracing::debug;
 use webrtc::{
-    error::Error as EngineError,
+    error::{Error as EngineError, Result as EngineResult},
     peer_connection::{PeerConnection as EnginePeer, RTCIceCandidateInit, RTCSessionDescription},
 };
 
@@ -24,6 +24,7 @@ use crate::{
     births::Birth,
     channel::{Channel, ChannelParameters},
     convert,
+    media::{self, Local, Section, Senders},
     outgoing::{EngineEnd, Outgoing},
     shared::Shared,
     stream_ids::StreamIds,
@@ -48,7 +49,7 @@ pub(crate) struct Peer {
 ///     └────────────────────────┘          └─► Stable ──┘
 ///       accept_answer, rollback
 /// ```
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Negotiation {
     has_local_offer: bool,
     has_remote_description: bool,
@@ -56,6 +57,9 @@ struct Negotiation {
     remote_ufrag: Option<String>,
     /// Channels made by agreement, by their ids, which are free again once they are closed.
     agreed: HashMap<u16, Weak<Outgoing>>,
+    senders: Senders,
+    /// What our pending offer says about media.
+    offered: Vec<Section>,
 }
 
 impl Peer {
@@ -106,14 +110,44 @@ impl Peer {
         }
     }
 
-    /// Both descriptions are in place: learns what they say about messages.
-    async fn negotiated(&self) {
+    /// Both descriptions are in place: learns what they say about media and messages.
+    async fn negotiated(&self, senders: &Senders, local: &[Section], remote: &[Section]) {
+        senders.negotiated(&*self.engine, local, remote).await;
+        if senders.want_offer() {
+            self.shared.emit(PeerEvent::NegotiationNeeded);
+        }
         if let Some(sctp) = self.engine.sctp().await
             && let Ok(size) = sctp.max_message_size().await
         {
             let size = usize::try_from(size).unwrap_or(usize::MAX);
             self.shared.max_message_size.store(size, Ordering::Relaxed);
         }
+    }
+
+    /// Between the peer's offer and our answer: our tracks join what is offered.
+    async fn attach(&self, senders: &mut Senders, remote: &[Section]) -> EngineResult<()> {
+        let engine = &*self.engine;
+        senders.attach_to_offered(engine, remote, &self.shared.keyframe_requests).await?;
+        senders.fit_to(engine, remote).await
+    }
+
+    async fn offer(
+        &self,
+        negotiation: &mut Negotiation,
+        options: OfferOptions,
+    ) -> Result<SessionDescription, NegotiationError> {
+        let senders = &mut negotiation.senders;
+        let attached =
+            senders.attach_for_offer(&*self.engine, &self.shared.keyframe_requests).await;
+        attached.map_err(|error| engine_error(&error))?;
+        let offer = self.engine.create_offer(Some(convert::offer_options(options))).await;
+        let offer = offer.map_err(|error| engine_error(&error))?;
+        let offer_sdp = SessionDescription::offer(offer.sdp.clone());
+        self.shared.set_local_ufrag(offer_sdp.ice_ufrag());
+        self.set_local(offer).await?;
+        negotiation.offered = media::sections(&offer_sdp.sdp);
+        self.shared.add_payload_types(media::payload_types(&negotiation.offered));
+        Ok(offer_sdp)
     }
 
     async fn answer(&self) -> Result<SessionDescription, NegotiationError> {
@@ -134,17 +168,12 @@ impl PeerConnection for Peer {
         let mut negotiation = self.negotiation.lock().await;
         self.check_open()?;
         self.shared.hurry(options.ice_restart);
-        let offer = self
-            .engine
-            .create_offer(Some(convert::offer_options(options)))
-            .await
-            .map_err(|error| engine_error(&error))?;
-        let offer_sdp = SessionDescription::offer(offer.sdp.clone());
-        self.shared.set_local_ufrag(offer_sdp.ice_ufrag());
-        self.set_local(offer).await?;
-        negotiation.has_local_offer = true;
+        self.shared.set_offering(true);
+        let offered = self.offer(&mut negotiation, options).await;
+        negotiation.has_local_offer |= offered.is_ok();
+        self.shared.set_offering(negotiation.has_local_offer);
         self.shared.pulse.nudge();
-        Ok(offer_sdp)
+        offered
     }
 
     async fn accept_offer(
@@ -162,22 +191,28 @@ impl PeerConnection for Peer {
         }
         let remote_ufrag = offer.ice_ufrag().map(str::to_owned);
         self.shared.hurry(remote_ufrag != negotiation.remote_ufrag);
+        let remote = media::sections(&offer.sdp);
         let offer = convert::to_engine(offer).map_err(|error| refused(&error))?;
-        let set = self.engine.set_remote_description(offer).await;
+        let set = match self.engine.set_remote_description(offer).await {
+            Ok(()) => self.attach(&mut negotiation.senders, &remote).await,
+            Err(error) => Err(error),
+        };
         let answered = match set {
             Ok(()) => self.answer().await,
             Err(error) => Err(refused(&error)),
         };
-        if answered.is_err() {
+        let Ok(answer) = &answered else {
             // Half accepted is not accepted. Fails where the offer was refused at once; nothing is
             // pending then.
             if let Ok(rollback) = RTCSessionDescription::rollback(None) {
                 let _ = self.engine.set_remote_description(rollback).await;
             }
             return answered;
-        }
+        };
         self.remote_description_set(&mut negotiation, remote_ufrag).await;
-        self.negotiated().await;
+        let local = media::sections(&answer.sdp);
+        self.shared.add_payload_types(media::payload_types(&local));
+        self.negotiated(&negotiation.senders, &local, &remote).await;
         self.shared.pulse.nudge();
         answered
     }
@@ -195,11 +230,18 @@ impl PeerConnection for Peer {
         let provisional = answer.kind == SdpKind::ProvisionalAnswer;
         let remote_ufrag = answer.ice_ufrag().map(str::to_owned);
         self.shared.hurry(remote_ufrag != negotiation.remote_ufrag);
+        let remote = media::sections(&answer.sdp);
         let answer = convert::to_engine(answer).map_err(|error| refused(&error))?;
+        negotiation
+            .senders
+            .fit_to(&*self.engine, &remote)
+            .await
+            .map_err(|error| refused(&error))?;
         self.engine.set_remote_description(answer).await.map_err(|error| refused(&error))?;
         negotiation.has_local_offer = provisional;
+        self.shared.set_offering(provisional);
         self.remote_description_set(&mut negotiation, remote_ufrag).await;
-        self.negotiated().await;
+        self.negotiated(&negotiation.senders, &negotiation.offered, &remote).await;
         self.shared.pulse.nudge();
         Ok(())
     }
@@ -214,6 +256,7 @@ impl PeerConnection for Peer {
             RTCSessionDescription::rollback(None).map_err(|error| engine_error(&error))?;
         self.set_local(rollback).await?;
         negotiation.has_local_offer = false;
+        self.shared.set_offering(false);
         Ok(())
     }
 
@@ -293,12 +336,22 @@ impl PeerConnection for Peer {
         Ok(handle)
     }
 
-    async fn add_track(&self, _track: TrackInit) -> Result<LocalTrackHandle, MediaError> {
-        Err(MediaError::Unsupported("audio and video tracks".to_owned()))
+    async fn add_track(&self, init: TrackInit) -> Result<LocalTrackHandle, MediaError> {
+        let (local, handle) = Local::handle(init, &self.shared)?;
+        let mut negotiation = self.negotiation.lock().await;
+        if self.shared.is_closing() {
+            return Err(MediaError::Closed);
+        }
+        self.shared.enlist_track(&local);
+        negotiation.senders.add(local, handle.track.clone());
+        if negotiation.senders.want_offer() && !negotiation.has_local_offer {
+            self.shared.emit(PeerEvent::NegotiationNeeded);
+        }
+        Ok(handle)
     }
 
-    async fn remove_track(&self, _track: &Arc<dyn LocalTrack>) -> Result<(), MediaError> {
-        Err(MediaError::UnknownTrack)
+    async fn remove_track(&self, track: &Arc<dyn LocalTrack>) -> Result<(), MediaError> {
+        self.negotiation.lock().await.senders.remove(&*self.engine, track).await
     }
 
     async fn stats(&self) -> Result<PeerStats, BackendError> {

@@ -9,25 +9,30 @@ use std::{
 };
 
 use skapi_rtc_backend::{
-    CandidatePair, ChannelHandle, ConnectionState, EventSender, PeerEvent, PeerEvents,
-    TrySendError, queue,
+    CandidatePair, Codec, ConnectionState, EventSender, PeerEvent, PeerEvents, TrySendError, queue,
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::watch};
 use tracing::warn;
 use webrtc::peer_connection::PeerConnection as EnginePeer;
 
 use crate::{
-    births::Births, ledger::Ledger, outgoing::Outgoing, pulse::Pulse, runtime::DriverWatch,
+    births::Births,
+    ledger::Ledger,
+    media::{KeyframeRequests, Local, PayloadTypes},
+    outgoing::Outgoing,
+    pulse::Pulse,
+    runtime::DriverWatch,
 };
 
-/// Events that may wait for their reader. Only channels that the peer opens can come in numbers, and
-/// those are refused when the queue is full.
+/// Events that may wait for their reader. Only channels that the peer opens and tracks that it adds can
+/// come in numbers, and those are refused when the queue is full.
 const MAX_EVENTS: usize = 1024;
 
 pub(crate) struct Shared {
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) births: Births,
+    pub(crate) keyframe_requests: Arc<KeyframeRequests>,
     /// Where background work goes.
     pub(crate) runtime: Handle,
     /// The send buffer of each channel, in bytes.
@@ -37,6 +42,9 @@ pub(crate) struct Shared {
     engine_peer: OnceLock<Weak<dyn EnginePeer>>,
     /// Whether `close` was called, or the last handle dropped.
     closing: AtomicBool,
+    /// Whether an offer of ours is being made or waits for its answer.
+    offering: AtomicBool,
+    over: watch::Sender<bool>,
     state: Mutex<State>,
 }
 
@@ -47,6 +55,8 @@ struct State {
     selected_pair: Option<CandidatePair>,
     local_ufrag: Option<String>,
     channels: VecDeque<Weak<Outgoing>>,
+    tracks: Vec<Weak<Local>>,
+    payload_types: PayloadTypes,
 }
 
 impl Shared {
@@ -61,17 +71,22 @@ impl Shared {
             pulse,
             ledger: Arc::default(),
             births: Births::default(),
+            keyframe_requests: Arc::default(),
             runtime,
             send_buffer,
             max_message_size: AtomicUsize::new(max_message_size),
             engine_peer: OnceLock::new(),
             closing: AtomicBool::new(false),
+            offering: AtomicBool::new(false),
+            over: watch::Sender::new(false),
             state: Mutex::new(State {
                 events: Some(events),
                 connection: ConnectionState::New,
                 selected_pair: None,
                 local_ufrag: None,
                 channels: VecDeque::new(),
+                tracks: Vec::new(),
+                payload_types: PayloadTypes::new(),
             }),
         };
         (Arc::new(shared), reader)
@@ -101,12 +116,12 @@ impl Shared {
         }
     }
 
-    /// Queues a channel that the peer opened. It comes back when the reader is too far behind: there is
-    /// no end to what a peer can open.
-    pub(crate) fn emit_channel(&self, channel: ChannelHandle) -> Option<ChannelHandle> {
+    /// Queues something that the peer made. It comes back when the reader is too far behind: there is no
+    /// end to what a peer can make.
+    pub(crate) fn try_emit(&self, event: PeerEvent) -> Option<PeerEvent> {
         let state = self.state();
-        match state.events.as_ref()?.try_send(PeerEvent::Channel(channel)) {
-            Err(TrySendError::Full(PeerEvent::Channel(channel))) => Some(channel),
+        match state.events.as_ref()?.try_send(event) {
+            Err(TrySendError::Full(event)) => Some(event),
             _ => None,
         }
     }
@@ -131,6 +146,48 @@ impl Shared {
         if changed {
             self.emit(PeerEvent::SelectedPair(pair));
         }
+    }
+
+    pub(crate) fn set_offering(&self, offering: bool) {
+        self.offering.store(offering, Ordering::Release);
+    }
+
+    pub(crate) fn is_offering(&self) -> bool {
+        self.offering.load(Ordering::Acquire)
+    }
+
+    /// Waits until the connection is over.
+    pub(crate) async fn over(&self) {
+        let mut over = self.over.subscribe();
+        let _ = over.wait_for(|over| *over).await;
+    }
+
+    /// Remembers a track of ours, to tell it of the connection's beginning and end.
+    pub(crate) fn enlist_track(&self, track: &Arc<Local>) {
+        let connected = {
+            let mut state = self.state();
+            state.tracks.retain(|track| track.strong_count() > 0);
+            state.tracks.push(Arc::downgrade(track));
+            state.connection == ConnectionState::Connected
+        };
+        if connected {
+            track.connected();
+        }
+    }
+
+    /// Media flow from now on.
+    pub(crate) fn tracks_connected(&self) {
+        let tracks = self.state().tracks.clone();
+        tracks.iter().filter_map(Weak::upgrade).for_each(|track| track.connected());
+    }
+
+    /// Learns what payload types mean in packets to us.
+    pub(crate) fn add_payload_types(&self, types: PayloadTypes) {
+        self.state().payload_types.extend(types);
+    }
+
+    pub(crate) fn codec(&self, payload_type: u8) -> Option<Codec> {
+        self.state().payload_types.get(&payload_type).copied()
     }
 
     /// Whether there has been a connection, and the engine still runs.
@@ -170,12 +227,15 @@ impl Shared {
         state.channels.push_back(Arc::downgrade(channel));
     }
 
-    /// Ends everything: channels, then the connection's state, then its events.
+    /// Ends everything: channels and tracks, then the connection's state, then its events.
     pub(crate) fn finish(&self) {
-        let (events, channels) = {
+        let (events, channels, tracks) = {
             let mut state = self.state();
-            (state.events.take(), std::mem::take(&mut state.channels))
+            let tracks = std::mem::take(&mut state.tracks);
+            (state.events.take(), std::mem::take(&mut state.channels), tracks)
         };
+        self.over.send_replace(true);
+        tracks.iter().filter_map(Weak::upgrade).for_each(|track| track.end());
         for channel in channels.iter().filter_map(Weak::upgrade) {
             channel.set_closed();
         }

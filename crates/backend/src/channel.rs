@@ -1,18 +1,11 @@
 //! Data channels: `RTCDataChannel` and `RTCDataChannelInit` (W3C WebRTC §6).
 
-use std::{
-    fmt::Debug,
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_core::Stream;
 
-use crate::{ChannelError, MaybeSend, MaybeSync, Weigh};
+use crate::{ChannelError, EventStream, MaybeSend, MaybeSync, Weigh};
 
 /// One message. Its boundaries survive the journey, whatever its size.
 #[derive(Clone, PartialEq, Eq)]
@@ -279,47 +272,9 @@ pub trait DataChannel: Debug + MaybeSend + MaybeSync + 'static {
     async fn close(&self);
 }
 
-/// The events of one channel, in order. Not reading them holds the sender back where the channel is
-/// reliable.
-// The mutex is never locked: it makes what holds the events `Sync`, which the stream need not be.
-pub struct ChannelEvents(Mutex<Inner>);
-
-#[cfg(not(target_arch = "wasm32"))]
-type Inner = Pin<Box<dyn Stream<Item = ChannelEvent> + Send>>;
-#[cfg(target_arch = "wasm32")]
-type Inner = Pin<Box<dyn Stream<Item = ChannelEvent>>>;
-
-impl ChannelEvents {
-    /// Wraps what an engine delivers. The stream must end after [`ChannelEvent::Closed`].
-    pub fn new(events: impl Stream<Item = ChannelEvent> + MaybeSend + 'static) -> Self {
-        Self(Mutex::new(Box::pin(events)))
-    }
-
-    /// The next event, `None` after [`ChannelEvent::Closed`]. Cancel-safe.
-    pub async fn recv(&mut self) -> Option<ChannelEvent> {
-        std::future::poll_fn(|cx| self.poll_recv(cx)).await
-    }
-
-    /// [`recv`](Self::recv) for implementors of streams.
-    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<ChannelEvent>> {
-        let events = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
-        events.as_mut().poll_next(cx)
-    }
-}
-
-impl Stream for ChannelEvents {
-    type Item = ChannelEvent;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ChannelEvent>> {
-        self.poll_recv(cx)
-    }
-}
-
-impl Debug for ChannelEvents {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ChannelEvents")
-    }
-}
+/// The events of one channel, in order. They end after [`ChannelEvent::Closed`]. Not reading them holds
+/// the sender back where the channel is reliable.
+pub type ChannelEvents = EventStream<ChannelEvent>;
 
 /// A channel together with its events.
 #[derive(Debug)]

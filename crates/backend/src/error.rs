@@ -83,6 +83,9 @@ impl ChannelError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MediaError {
+    /// The track's options contradict each other.
+    #[error("the track cannot be made: {0}")]
+    Init(String),
     /// The engine cannot do this.
     #[error("the engine cannot do this: {0}")]
     Unsupported(String),

@@ -26,6 +26,7 @@ pub mod mock;
 mod peer;
 mod queue;
 mod stats;
+mod stream;
 
 pub use channel::{
     ChannelEvent, ChannelEvents, ChannelHandle, ChannelInit, ChannelInitError, ChannelState,
@@ -38,8 +39,12 @@ pub use events::{ConnectionState, PeerEvent, PeerEvents};
 pub use marker::{MaybeSend, MaybeSync};
 pub use media::{
     Codec, EncodedFrame, LocalTrack, LocalTrackEvent, LocalTrackEvents, LocalTrackHandle,
-    MediaKind, RemoteTrack, RemoteTrackEvent, RemoteTrackEvents, RemoteTrackHandle, TrackInit,
+    MediaKind, RemoteTrack, RemoteTrackEvent, RemoteTrackEvents, RemoteTrackHandle, RtpPacket,
+    TrackInit, TrackView,
 };
 pub use peer::PeerConnection;
 pub use queue::{Closed, EventReceiver, EventSender, TrySendError, Weigh, queue};
-pub use stats::{CandidateKind, CandidatePair, CandidateStats, ChannelStats, PeerStats};
+pub use stats::{
+    CandidateKind, CandidatePair, CandidateStats, ChannelStats, Direction, PeerStats, TrackStats,
+};
+pub use stream::EventStream;

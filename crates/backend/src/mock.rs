@@ -39,7 +39,7 @@ use crate::{
     Backend, BackendError, Capabilities, ChannelError, ChannelHandle, ChannelInit, ChannelState,
     Codec, DataChannel, EncodedFrame, LocalTrack, LocalTrackHandle, MediaError, MediaKind, Message,
     NegotiationError, OfferOptions, PeerConfig, PeerConnection, PeerHandle, PeerStats, Reliability,
-    RemoteTrack, TrackInit,
+    RemoteTrack, RtpPacket, TrackInit, TrackView,
 };
 
 mock! {
@@ -120,6 +120,7 @@ mock! {
         fn kind(&self) -> MediaKind;
         fn codec(&self) -> Option<Codec>;
         async fn write(&self, frame: EncodedFrame) -> Result<(), MediaError>;
+        async fn write_packet(&self, packet: RtpPacket) -> Result<(), MediaError>;
     }
 }
 
@@ -133,6 +134,7 @@ mock! {
         fn kind(&self) -> MediaKind;
         fn track_id(&self) -> &str;
         fn stream_id(&self) -> &str;
+        fn set_view(&self, view: TrackView);
         async fn request_keyframe(&self) -> Result<(), MediaError>;
     }
 }

@@ -80,8 +80,12 @@ pub trait PeerConnection: Any + Debug + MaybeSend + MaybeSync {
 
     /// `addTrack()`: what is written to the track is sent once a negotiation has carried it.
     ///
+    /// On the answering side it joins the first section of its kind that the peer offers and that has no
+    /// track of ours yet.
+    ///
     /// # Errors
-    /// [`MediaError::Unsupported`] when the engine has no media or not this codec.
+    /// [`MediaError::Unsupported`] when the engine has no media or none of the codecs,
+    /// [`MediaError::Init`] for options that contradict each other, [`MediaError::Closed`] after close.
     async fn add_track(&self, track: TrackInit) -> Result<LocalTrackHandle, MediaError>;
 
     /// `removeTrack()`: the section goes inactive with the next negotiation.

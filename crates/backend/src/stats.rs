@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::MediaKind;
+
 /// Where a candidate came from: `RTCIceCandidateType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CandidateKind {
@@ -96,6 +98,54 @@ pub struct ChannelStats {
     pub bytes_received: u64,
 }
 
+/// Which way a track goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// We send it.
+    Outbound,
+    /// The peer sends it.
+    Inbound,
+}
+
+/// Figures of one track, seen from here: `RTCOutboundRtpStreamStats` with what the peer reports about
+/// it, or `RTCInboundRtpStreamStats`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TrackStats {
+    /// Which way it goes.
+    pub direction: Direction,
+    /// Sound or pictures.
+    pub kind: MediaKind,
+    /// RTP packets sent or received.
+    pub packets: u64,
+    /// Payload bytes sent or received.
+    pub bytes: u64,
+    /// Packets lost on the way, by the receiver's count; the peer's, where we send.
+    pub lost: u64,
+    /// Negative acknowledgements: received where we send, sent otherwise.
+    pub nacks: u64,
+    /// Requests for a key frame (PLI and FIR): received where we send, sent otherwise.
+    pub keyframe_requests: u64,
+    /// `roundTripTime` as the receiver's reports tell it, where it was measured. Outbound only.
+    pub round_trip_time: Option<Duration>,
+}
+
+impl TrackStats {
+    /// A track on which nothing has happened yet.
+    pub fn new(direction: Direction, kind: MediaKind) -> Self {
+        Self {
+            direction,
+            kind,
+            packets: 0,
+            bytes: 0,
+            lost: 0,
+            nacks: 0,
+            keyframe_requests: 0,
+            round_trip_time: None,
+        }
+    }
+}
+
 /// A snapshot of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -108,4 +158,6 @@ pub struct PeerStats {
     pub bytes_received: u64,
     /// One entry a channel.
     pub channels: Vec<ChannelStats>,
+    /// One entry a track, in each direction.
+    pub tracks: Vec<TrackStats>,
 }

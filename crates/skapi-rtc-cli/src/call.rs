@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use skapi_rtc::{
     Call, CallEnd, CallError, CallEvent, CallEvents, CallOptions, Channel, ChannelOptions,
@@ -17,7 +17,9 @@ use crate::{
     chat,
     connect::{ConnectArgs, ask_failure, connect},
     exit::{Exit, Failure},
-    files, news,
+    files,
+    media::{Counters, Player},
+    news,
     output::Output,
     pings,
     signals::Stop,
@@ -40,9 +42,25 @@ pub(crate) struct CallArgs {
     /// Send N small messages, each after the echo of the one before, and say how long they took
     #[arg(long, value_name = "N")]
     ping: Option<u32>,
+    /// Send audio and video, and count what comes back. Without any other wish that goes on until the
+    /// call ends, or Ctrl-C
+    #[arg(long, value_enum, default_value_t = MediaSource::None)]
+    media: MediaSource,
+    /// Hang up when media have gone on for this long
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "media")]
+    media_time: Option<Duration>,
     /// How long it may ring
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
+}
+
+/// What to send as audio and video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum MediaSource {
+    /// Nothing
+    None,
+    /// A test picture and a beep
+    Test,
 }
 
 /// How long the answer to a message may take.
@@ -52,24 +70,34 @@ pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> 
     check_files(&args.send_file)?;
     let (realtime, events) = connect(&args.connect, output).await?;
     let mut stop = Stop::listen()?;
+    let received = Counters::default();
     let result = tokio::select! {
-        result = call(&args, &realtime, events, output) => result,
+        result = call(&args, &realtime, events, &received, output) => result,
         signal = stop.requested() => args.interrupted(signal),
     };
+    received.report(false, output);
     // Hangs up if the call is still up, and tells the peer.
     realtime.close_realtime().await;
     result
 }
 
 impl CallArgs {
-    /// Without any wish, the call is a chat.
-    fn is_chat(&self) -> bool {
-        self.ping.is_none() && self.message.is_empty() && self.send_file.is_empty()
+    fn has_task(&self) -> bool {
+        self.ping.is_some() || !self.message.is_empty() || !self.send_file.is_empty()
     }
 
-    /// A chat ends by Ctrl-C as it should; what was asked for otherwise is not done.
+    fn has_media(&self) -> bool {
+        self.media != MediaSource::None
+    }
+
+    /// Without any wish, the call is a chat.
+    fn is_chat(&self) -> bool {
+        !self.has_task() && !self.has_media()
+    }
+
+    /// What has no end of its own ends by Ctrl-C as it should; what was asked for otherwise is not done.
     fn interrupted(&self, signal: &str) -> Result<(), Failure> {
-        if self.is_chat() {
+        if !self.has_task() && self.media_time.is_none() {
             return Ok(());
         }
         let text = format!("{signal} came before everything was done");
@@ -97,23 +125,31 @@ async fn call(
     args: &CallArgs,
     realtime: &Realtime,
     mut events: RealtimeEvents,
+    received: &Counters,
     output: &Output,
 ) -> Result<(), Failure> {
     let to = find(args, realtime, output).await?;
     let dialed = Instant::now();
     say(output, "dialing", format_args!("calling {to}"), &to);
-    let options = CallOptions::default()
+    let mut options = CallOptions::default()
         .channel(ChannelOptions::new(DEFAULT_CHANNEL))
         .no_answer_timeout(args.timeout);
+    let player = args.has_media().then(Player::start).transpose()?;
+    if let Some(player) = &player {
+        options = player.join(options);
+    }
     let outgoing = realtime.connect_rtc(to, options).await.map_err(not_placed)?;
     let reporter = tokio::spawn(report(outgoing.events(), *output));
     let work = async {
         let call = answered(outgoing, output).await?;
         let channel = call.channel(DEFAULT_CHANNEL).await.map_err(lost)?;
         say_open(&channel, dialed, output);
-        let result = work(args, &call, channel, output).await;
-        call.hangup().await;
-        result
+        let task = async {
+            let result = work(args, &call, channel, output).await;
+            call.hangup().await;
+            result
+        };
+        tokio::join!(task, received.read(&call, output)).0
     };
     tokio::pin!(work);
     let result = loop {
@@ -182,8 +218,19 @@ async fn work(
     for path in &args.send_file {
         or_end(call, files::send(call, path, output)).await?;
     }
-    if args.is_chat() {
+    if let Some(time) = args.media_time {
+        or_end(call, async {
+            tokio::time::sleep(time).await;
+            Ok(())
+        })
+        .await?;
+    } else if args.is_chat() {
         chat::run(call, channel, output).await?;
+    } else if !args.has_task() {
+        let end = call.ended().await;
+        if end.reason != EndReason::HungUp {
+            return Err(ended(end));
+        }
     }
     Ok(())
 }

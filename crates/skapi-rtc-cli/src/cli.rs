@@ -26,9 +26,9 @@ pub(crate) enum Command {
     Serve(Box<ServeArgs>),
     /// Print a token for a user, signed with the service's secret
     Token(TokenArgs),
-    /// Be a peer that accepts every call, echoes what it is sent, and stores files
+    /// Be a peer that accepts every call, echoes data, audio and video, and stores files
     Listen(ListenArgs),
-    /// Call somebody: chat, send messages and files, measure echo round trips
+    /// Call somebody: chat, send messages, files, audio and video, measure echo round trips
     Call(CallArgs),
     /// Show a service, an echo peer and a caller, and a real call between them
     Demo(DemoArgs),

@@ -1,4 +1,4 @@
-//! `listen`: a peer that accepts every call, echoes what it is sent, and stores files.
+//! `listen`: a peer that accepts every call, echoes what it is sent, audio and video too, and stores files.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -12,6 +12,7 @@ use crate::{
     connect::{ConnectArgs, connect},
     exit::{Exit, Failure},
     files::{self, Inbox},
+    media::{Counters, Echo},
     output::Output,
     signals::Stop,
 };
@@ -82,7 +83,11 @@ async fn answer(incoming: IncomingCall, inbox: Option<Arc<Inbox>>, output: Outpu
         output.line(text, &CallEvent { event, user: &user, cid: &cid, reason });
     };
     say("incoming", format!("{user} ({cid}) calls"), None);
-    let call = match incoming.connect_rtc(CallOptions::default()).await {
+    let echo = match Echo::new() {
+        Ok(echo) => echo,
+        Err(error) => return say("missed", format!("no echo: {error}"), Some(error.to_string())),
+    };
+    let call = match incoming.connect_rtc(echo.join(CallOptions::default())).await {
         Ok(call) => call,
         Err(error) => {
             let reason = error.to_string();
@@ -90,7 +95,9 @@ async fn answer(incoming: IncomingCall, inbox: Option<Arc<Inbox>>, output: Outpu
         }
     };
     say("call_up", format!("in a call with {user}"), None);
-    serve(&call, inbox, output).await;
+    let counters = Counters::default();
+    tokio::join!(serve(&call, inbox, output), echo.run(&call, &counters));
+    counters.report(true, &output);
     let reason = call.ended().await.to_string();
     say("ended", format!("the call with {user} has ended: {reason}"), Some(reason));
 }

@@ -10,6 +10,7 @@ mod exit;
 mod files;
 mod listen;
 mod logging;
+mod media;
 mod news;
 mod output;
 mod pings;

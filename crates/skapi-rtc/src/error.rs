@@ -2,7 +2,9 @@
 
 use skapi_rtc_signaling::{CallEnd, CommandError, ConfigError, RequestError};
 
-use crate::{BackendError, ChannelError, OpenError, QueryError, SocketError, TokenError};
+use crate::{
+    BackendError, ChannelError, MediaError, OpenError, QueryError, SocketError, TokenError,
+};
 
 /// Connecting failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -93,6 +95,9 @@ pub enum CallError {
     /// A data channel refused.
     #[error(transparent)]
     Channel(#[from] ChannelError),
+    /// A track was refused.
+    #[error(transparent)]
+    Media(#[from] MediaError),
     /// The engine refused.
     #[error(transparent)]
     Backend(#[from] BackendError),

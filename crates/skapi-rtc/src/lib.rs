@@ -32,6 +32,12 @@
 //! anywhere: dropping an [`IncomingCall`] declines it, dropping the last handle of a [`Call`] hangs up,
 //! dropping the last handle of a session and its calls closes it.
 //!
+//! # Audio and video
+//!
+//! A [`LocalTrack`] takes encoded frames and is given to a call by its [`CallOptions`]: the caller's
+//! tracks are part of the offer, the callee's of the answer. What the peer sends comes as
+//! [`RemoteTrack`]s, from [`Call::next_track`]. Encoding and decoding are the application's.
+//!
 //! # Engines and transports
 //!
 //! Calls are made by an engine, any [`Backend`]; the service is reached by a transport, any
@@ -46,6 +52,7 @@ mod endpoint;
 mod error;
 mod events;
 pub mod file;
+mod media;
 mod options;
 mod realtime;
 mod runtime;
@@ -58,14 +65,16 @@ pub use connection_hook::ConnectionHook;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{AskError, CallError, ConnectError, PostError};
 pub use events::{RealtimeEvent, RealtimeEvents};
+pub use media::{LocalTrack, RemoteTrack};
 pub use options::{CallOptions, ChannelOptions, ChannelPreset, ConnectOptions, DEFAULT_CHANNEL};
 pub use realtime::{Realtime, Recipient, connect_realtime};
 pub use token::{TokenError, TokenProvider};
 pub use transport::{OpenError, QueryError, SocketError};
 
 pub use skapi_rtc_backend::{
-    self as backend, Backend, BackendError, CandidatePair, ChannelError, ChannelInit,
-    ConnectionState, Message, PeerStats, Reliability, TransportPolicy,
+    self as backend, Backend, BackendError, CandidatePair, ChannelError, ChannelInit, Codec,
+    ConnectionState, EncodedFrame, LocalTrackEvent, LocalTrackEvents, MediaError, MediaKind,
+    Message, PeerStats, Reliability, RtpPacket, TrackInit, TransportPolicy,
 };
 #[cfg(all(feature = "web", target_arch = "wasm32"))]
 pub use skapi_rtc_backend_web::WebBackend;

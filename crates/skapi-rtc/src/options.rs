@@ -7,7 +7,8 @@ use skapi_rtc_protocol::IceServer;
 use skapi_rtc_signaling::Config as SessionConfig;
 
 use crate::{
-    ConnectionHook, Endpoint, EndpointError, TokenProvider, token::Tokens, transport::Transport,
+    ConnectionHook, Endpoint, EndpointError, LocalTrack, TokenProvider, token::Tokens,
+    transport::Transport,
 };
 
 /// How to connect to a service.
@@ -134,6 +135,11 @@ pub struct CallOptions {
     /// Data channels to open as soon as the call is up, as a caller. If there is none, one named
     /// `default` is opened, since a call needs something to carry.
     pub channels: Vec<ChannelOptions>,
+    /// Audio and video to send: the caller's are part of the offer, the callee's of the answer, each in
+    /// the first section of its kind that is offered. A callee's track for which nothing is offered asks
+    /// for a negotiation of its own, which Skapi's own client takes for another call;
+    /// [`TrackInit::answer_only`](crate::TrackInit) spares that. Default: none.
+    pub tracks: Vec<LocalTrack>,
     /// How long it may ring, as a caller. Default: that of the session, 30 s.
     pub no_answer_timeout: Option<Duration>,
     /// What to do with each peer connection of the call before it is negotiated. Default: nothing.
@@ -144,6 +150,12 @@ impl CallOptions {
     /// Adds a data channel.
     pub fn channel(mut self, channel: impl Into<ChannelOptions>) -> Self {
         self.channels.push(channel.into());
+        self
+    }
+
+    /// Adds a track to send.
+    pub fn track(mut self, track: &LocalTrack) -> Self {
+        self.tracks.push(track.clone());
         self
     }
 

@@ -20,6 +20,7 @@ mod channels;
 mod closing;
 mod flow;
 mod leaks;
+mod media;
 mod messages;
 mod negotiation;
 mod platform;
@@ -323,6 +324,19 @@ macro_rules! __conformance_checks {
                 while_the_last_is_unread,
                 beside_channels_that_stay,
                 after_one_that_hardly_opened,
+            }
+            media {
+                frames_arrive_intact_and_in_order [media],
+                pictures_of_every_codec_survive [media],
+                packets_pass_through [media],
+                a_request_for_a_key_frame_arrives [media],
+                what_was_not_negotiated_is_refused [media],
+                what_nobody_reads_is_dropped_and_counted [media],
+                tracks_can_be_added_in_a_running_connection [media],
+                a_removed_track_sends_no_more [media],
+                a_track_that_only_answers_asks_for_nothing [media],
+                a_track_ends_with_its_connection [media],
+                statistics_count_media [media],
             }
             leaks {
                 no_task_is_left_after_close,

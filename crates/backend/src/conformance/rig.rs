@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::{Failure, Rig, platform};
 use crate::{
     Backend, CandidatePair, ChannelEvent, ChannelHandle, ChannelInit, ConnectionState, Message,
-    OfferOptions, PeerConnection, PeerEvent, PeerEvents,
+    OfferOptions, PeerConnection, PeerEvent, PeerEvents, RemoteTrackHandle,
 };
 
 /// Fails with a formatted explanation unless something holds.
@@ -28,6 +28,10 @@ pub(super) struct Side {
     pub(super) channels: UnboundedReceiver<ChannelHandle>,
     pub(super) states: UnboundedReceiver<ConnectionState>,
     pub(super) pairs: UnboundedReceiver<CandidatePair>,
+    /// Tracks that the other side sends.
+    pub(super) tracks: UnboundedReceiver<RemoteTrackHandle>,
+    /// How often a negotiation was asked for.
+    pub(super) needed: UnboundedReceiver<()>,
     /// Local candidates, until they are [trickled](Pair::trickle).
     candidates: Option<UnboundedReceiver<IceCandidate>>,
 }
@@ -155,12 +159,17 @@ impl Rig {
         let (states, states_reader) = unbounded_channel();
         let (pairs, pairs_reader) = unbounded_channel();
         let (candidates, candidates_reader) = unbounded_channel();
-        platform::spawn(sort(handle.events, channels, states, pairs, candidates));
+        let (tracks, tracks_reader) = unbounded_channel();
+        let (needed, needed_reader) = unbounded_channel();
+        let sorters = Sorters { channels, states, pairs, candidates, tracks, needed };
+        platform::spawn(sorters.sort(handle.events));
         Ok(Side {
             peer: handle.peer,
             channels: channels_reader,
             states: states_reader,
             pairs: pairs_reader,
+            tracks: tracks_reader,
+            needed: needed_reader,
             candidates: Some(candidates_reader),
         })
     }
@@ -209,21 +218,28 @@ pub(super) async fn negotiate(offerer: &Side, answerer: &Side) -> Result<(), Fai
     Ok(())
 }
 
-async fn sort(
-    mut events: PeerEvents,
+/// Where each kind of event goes.
+struct Sorters {
     channels: UnboundedSender<ChannelHandle>,
     states: UnboundedSender<ConnectionState>,
     pairs: UnboundedSender<CandidatePair>,
     candidates: UnboundedSender<IceCandidate>,
-) {
-    // Whoever does not care for a kind of event has dropped its reader.
-    while let Some(event) = events.recv().await {
-        match event {
-            PeerEvent::Channel(channel) => drop(channels.send(channel)),
-            PeerEvent::State(state) => drop(states.send(state)),
-            PeerEvent::SelectedPair(pair) => drop(pairs.send(pair)),
-            PeerEvent::Candidate(candidate) => drop(candidates.send(candidate)),
-            PeerEvent::NegotiationNeeded | PeerEvent::Track(_) => {}
+    tracks: UnboundedSender<RemoteTrackHandle>,
+    needed: UnboundedSender<()>,
+}
+
+impl Sorters {
+    async fn sort(self, mut events: PeerEvents) {
+        // Whoever does not care for a kind of event has dropped its reader.
+        while let Some(event) = events.recv().await {
+            match event {
+                PeerEvent::Channel(channel) => drop(self.channels.send(channel)),
+                PeerEvent::State(state) => drop(self.states.send(state)),
+                PeerEvent::SelectedPair(pair) => drop(self.pairs.send(pair)),
+                PeerEvent::Candidate(candidate) => drop(self.candidates.send(candidate)),
+                PeerEvent::Track(track) => drop(self.tracks.send(track)),
+                PeerEvent::NegotiationNeeded => drop(self.needed.send(())),
+            }
         }
     }
 }

@@ -16,7 +16,10 @@ pub use self::{
     incoming::IncomingCall,
     outgoing::{CallFuture, OutgoingCall},
 };
-use crate::{CallError, Channel, ChannelOptions, driver::Command, realtime::Handle};
+use crate::{
+    CallError, Channel, ChannelOptions, LocalTrack, MediaError, RemoteTrack, driver::Command,
+    realtime::Handle,
+};
 
 /// A call that is up.
 ///
@@ -94,6 +97,38 @@ impl Call {
         let mut channel = Channel::new(handle);
         channel.opened().await.map_err(|error| self.why(error))?;
         Ok(channel)
+    }
+
+    /// The next track that the peer sends, once its first packet is here; `None` when the call is over.
+    /// Each track is given out once, to whoever asks first. Cancel-safe.
+    pub async fn next_track(&self) -> Option<RemoteTrack> {
+        self.shared().claim_track().await
+    }
+
+    /// Sends one more track. A peer with Skapi's own client takes the negotiation that this needs for
+    /// another call, so for that peer tracks belong into the [`CallOptions`](crate::CallOptions).
+    ///
+    /// # Errors
+    /// When the call is not connected, or the engine has none of the track's codecs.
+    pub async fn add_track(&self, track: &LocalTrack) -> Result<(), CallError> {
+        let connection = self.shared().connection().ok_or(CallError::NotConnected)?;
+        track.attach(connection.add_track(track.init()).await?);
+        Ok(())
+    }
+
+    /// Sends a track no longer.
+    ///
+    /// # Errors
+    /// [`MediaError::UnknownTrack`](crate::MediaError::UnknownTrack) when the call does not send it.
+    pub async fn remove_track(&self, track: &LocalTrack) -> Result<(), CallError> {
+        let connection = self.shared().connection().ok_or(CallError::NotConnected)?;
+        for part in track.parts() {
+            match connection.remove_track(&part).await {
+                Err(MediaError::UnknownTrack) => {} // it belongs to another call
+                result => return Ok(result?),
+            }
+        }
+        Err(MediaError::UnknownTrack.into())
     }
 
     /// What happens to the call from now on. Several may listen; one that does not read misses

@@ -9,9 +9,10 @@ use skapi_rtc_protocol::{ConnectionId, UserId};
 use skapi_rtc_signaling::{CallEnd, CallId};
 use tokio::sync::{Notify, watch};
 
-use crate::{Channel, options::CallOptions};
+use crate::{Channel, RemoteTrack, options::CallOptions};
 
-/// Channels of a call that nobody has asked for yet. A peer that opens more gets them closed.
+/// Channels and tracks of a call that nobody has asked for yet. A peer that opens more gets them closed
+/// or not heard.
 const MAX_UNCLAIMED: usize = 64;
 
 /// How far a call has come. Only ever moves on, but for [`Stage::Interrupted`] and back.
@@ -32,7 +33,7 @@ pub(crate) struct CallShared {
     pub(crate) stage: watch::Sender<Stage>,
     pub(crate) transport: watch::Sender<ConnectionState>,
     pub(crate) pair: watch::Sender<Option<CandidatePair>>,
-    channels_changed: Notify,
+    claims_changed: Notify,
     state: Mutex<State>,
 }
 
@@ -43,6 +44,7 @@ struct State {
     options: CallOptions,
     connection: Option<Arc<dyn PeerConnection>>,
     unclaimed: Vec<Channel>,
+    unclaimed_tracks: Vec<RemoteTrack>,
 }
 
 impl CallShared {
@@ -58,7 +60,7 @@ impl CallShared {
             stage: watch::Sender::new(Stage::Calling),
             transport: watch::Sender::new(ConnectionState::New),
             pair: watch::Sender::new(None),
-            channels_changed: Notify::new(),
+            claims_changed: Notify::new(),
             state: Mutex::new(State { user, options, ..State::default() }),
         }
     }
@@ -99,18 +101,23 @@ impl CallShared {
         self.lock().connection.clone()
     }
 
-    /// Takes a peer connection into use, or, with `None`, out of it: then its channels are gone too.
+    /// Takes a peer connection into use, or, with `None`, out of it: then its channels and tracks are gone
+    /// too.
     pub(crate) fn set_connection(&self, connection: Option<Arc<dyn PeerConnection>>) {
         let old = {
             let mut state = self.lock();
             let unclaimed = match connection {
-                None => std::mem::take(&mut state.unclaimed),
-                Some(_) => Vec::new(),
+                None => {
+                    let state = &mut *state;
+                    let tracks = std::mem::take(&mut state.unclaimed_tracks);
+                    (std::mem::take(&mut state.unclaimed), tracks)
+                }
+                Some(_) => Default::default(),
             };
             (std::mem::replace(&mut state.connection, connection), unclaimed)
         };
         drop(old); // outside the lock: engines may do what they like when dropped
-        self.channels_changed.notify_waiters();
+        self.claims_changed.notify_waiters();
     }
 
     /// Adds a channel that can be asked for. Gives it back when there are too many.
@@ -122,20 +129,48 @@ impl CallShared {
             }
             state.unclaimed.push(Channel::new(channel));
         }
-        self.channels_changed.notify_waiters();
+        self.claims_changed.notify_waiters();
         Ok(())
+    }
+
+    /// Adds a track that can be asked for. Gives it back when there are too many.
+    pub(crate) fn add_track(&self, track: RemoteTrack) -> Result<(), RemoteTrack> {
+        {
+            let mut state = self.lock();
+            if state.unclaimed_tracks.len() >= MAX_UNCLAIMED {
+                return Err(track);
+            }
+            state.unclaimed_tracks.push(track);
+        }
+        self.claims_changed.notify_waiters();
+        Ok(())
+    }
+
+    /// Waits for a track; `None` when the call is over.
+    pub(crate) async fn claim_track(&self) -> Option<RemoteTrack> {
+        self.claim(|| {
+            let mut state = self.lock();
+            (!state.unclaimed_tracks.is_empty()).then(|| state.unclaimed_tracks.remove(0))
+        })
+        .await
     }
 
     /// Waits for a channel with this label, or for any; `None` when the call is over.
     pub(crate) async fn claim_channel(&self, label: Option<&str>) -> Option<Claim<'_>> {
+        let channel = self.claim(|| self.take_channel(label)).await?;
+        Some(Claim { shared: self, channel: Some(channel) })
+    }
+
+    /// Waits until there is something to take; `None` when the call is over.
+    async fn claim<T>(&self, take: impl Fn() -> Option<T>) -> Option<T> {
         let mut stage = self.stage.subscribe();
         loop {
-            // Registered before the look, so that a channel that comes between is not missed.
-            let changed = self.channels_changed.notified();
+            // Registered before the look, so that what comes between is not missed.
+            let changed = self.claims_changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if let Some(channel) = self.take_channel(label) {
-                return Some(Claim { shared: self, channel: Some(channel) });
+            if let Some(taken) = take() {
+                return Some(taken);
             }
             tokio::select! {
                 () = changed => {}
@@ -184,7 +219,7 @@ impl Drop for Claim<'_> {
     fn drop(&mut self) {
         if let Some(channel) = self.channel.take() {
             self.shared.lock().unclaimed.insert(0, channel);
-            self.shared.channels_changed.notify_waiters();
+            self.shared.claims_changed.notify_waiters();
         }
     }
 }

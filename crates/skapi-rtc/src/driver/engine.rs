@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::DriverInput;
 use crate::{
+    RemoteTrack,
     call::CallShared,
     options::{CallOptions, ChannelOptions, DEFAULT_CHANNEL},
     runtime,
@@ -109,9 +110,7 @@ async fn open(
     if let Some(hook) = shared.options().on_connection {
         hook.call(&peer);
     }
-    if role == Role::Caller
-        && let Err(error) = open_channels(&*peer, shared).await
-    {
+    if let Err(error) = furnish(&*peer, shared, role).await {
         peer.close().await;
         return Err(error);
     }
@@ -125,8 +124,16 @@ async fn open(
     Ok(peer)
 }
 
-async fn open_channels(peer: &dyn PeerConnection, shared: &CallShared) -> Result<(), String> {
-    let CallOptions { mut channels, .. } = shared.options();
+/// Adds what the call was asked to carry, so that the first offer or answer is about it.
+async fn furnish(peer: &dyn PeerConnection, shared: &CallShared, role: Role) -> Result<(), String> {
+    let CallOptions { mut channels, tracks, .. } = shared.options();
+    for track in tracks {
+        let handle = peer.add_track(track.init()).await;
+        track.attach(handle.map_err(|error| format!("the track `{}`: {error}", track.id()))?);
+    }
+    if role == Role::Callee {
+        return Ok(());
+    }
     if channels.is_empty() {
         channels.push(ChannelOptions::new(DEFAULT_CHANNEL));
     }
@@ -174,7 +181,11 @@ impl Pump {
                         refused.channel.close().await;
                     }
                 }
-                // Tracks are given to the application by a later version.
+                PeerEvent::Track(handle) => {
+                    if self.shared.add_track(RemoteTrack::new(handle)).is_err() {
+                        tracing::warn!(call = %self.shared.id, "too many unclaimed tracks");
+                    }
+                }
                 _ => {}
             }
         }
