@@ -93,7 +93,7 @@ impl Local {
             rtp_coding_parameters: RTCRtpCodingParameters {
                 ssrc: Some(self.source),
                 rtx: (self.kind == MediaKind::Video)
-                    .then(|| RTCRtpRtxParameters { ssrc: self.retransmissions }),
+                    .then_some(RTCRtpRtxParameters { ssrc: self.retransmissions }),
                 ..RTCRtpCodingParameters::default()
             },
             codec: engine_codec(codec),

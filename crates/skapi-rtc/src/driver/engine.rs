@@ -181,13 +181,15 @@ impl Pump {
                         refused.channel.close().await;
                     }
                 }
-                PeerEvent::Track(handle) => {
-                    if self.shared.add_track(RemoteTrack::new(handle)).is_err() {
-                        tracing::warn!(call = %self.shared.id, "too many unclaimed tracks");
-                    }
-                }
+                PeerEvent::Track(handle) => self.on_track(RemoteTrack::new(handle)),
                 _ => {}
             }
+        }
+    }
+
+    fn on_track(&self, track: RemoteTrack) {
+        if self.shared.add_track(track).is_err() {
+            tracing::warn!(call = %self.shared.id, "too many unclaimed tracks");
         }
     }
 
