@@ -15,6 +15,8 @@ pub(crate) struct Group {
     confirmed: Option<GroupName>,
     /// The application's request that has not been answered.
     waiting: Option<RequestId>,
+    /// The service has not been asked for what is wanted, because there was no link.
+    unasked: bool,
 }
 
 /// What joining needs from its surroundings.
@@ -53,7 +55,14 @@ impl Group {
         }
     }
 
-    pub(crate) fn on_link_down(&mut self) {
+    /// The same connection goes on: the service has it in the group that it was asked for last.
+    pub(crate) fn on_resumed(&mut self, ctx: JoinCtx<'_>) {
+        if self.unasked {
+            self.ask(ctx);
+        }
+    }
+
+    pub(crate) fn on_connection_gone(&mut self) {
         self.confirmed = None;
     }
 
@@ -109,6 +118,7 @@ impl Group {
     }
 
     fn ask(&mut self, ctx: JoinCtx<'_>) {
+        self.unasked = ctx.link.is_none();
         let Some(answers) = ctx.link else { return };
         let group = self.wanted.clone();
         let reference = match answers {

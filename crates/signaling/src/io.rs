@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use skapi_rtc_protocol::{ClientFrame, IceCandidate, IceServer, ServerFrame, SessionDescription};
 
-use crate::Event;
+use crate::{Event, Resumption};
 
 /// One call of this session. Never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +39,8 @@ pub enum Input {
     LinkDown(LinkLoss),
     /// The service sent a frame.
     Frame(ServerFrame),
+    /// The service sent something that cannot be read. It counts as received all the same.
+    UnreadableFrame,
     /// An engine operation has ended.
     RtcDone {
         /// Which one.
@@ -74,6 +76,11 @@ pub enum LinkLoss {
     /// The service does not want this client (a bad token): do not try again, unless calls are up, which
     /// go on meanwhile.
     Refused {
+        /// What the service said.
+        reason: String,
+    },
+    /// Another socket has taken this connection over, by the same secret: connect again as a new one.
+    TakenOver {
         /// What the service said.
         reason: String,
     },
@@ -129,6 +136,8 @@ pub enum Output {
     Connect {
         /// 0 at the start; after a loss counting up from 1, until the service has greeted again.
         attempt: u32,
+        /// Which connection to take up again, if any.
+        resumption: Resumption,
     },
     /// Close the socket, after everything sent before has left.
     Disconnect,

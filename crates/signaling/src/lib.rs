@@ -10,7 +10,7 @@
 //!
 //! let mut session = Session::new(Config::default(), 42);
 //! session.connect(Instant::ZERO);
-//! assert!(matches!(session.poll_output(), Some(Output::Connect { attempt: 0 })));
+//! assert!(matches!(session.poll_output(), Some(Output::Connect { attempt: 0, .. })));
 //! session.handle_input(Instant::ZERO, Input::LinkUp);
 //! assert!(matches!(session.poll_output(), Some(Output::Send(_)))); // keepAlive
 //! ```
@@ -25,6 +25,7 @@ mod io;
 mod link;
 mod outbox;
 mod requests;
+mod resume;
 mod rng;
 mod session;
 mod time;
@@ -37,5 +38,6 @@ pub use io::{
     CallId, Generation, Input, LinkLoss, OpId, Output, Role, RtcAction, RtcEvent, RtcOutcome,
 };
 pub use requests::{RequestError, RequestId};
+pub use resume::Resumption;
 pub use session::{CommandError, Session, Usage};
 pub use time::Instant;

@@ -11,7 +11,7 @@
 //!   every state ──── close, or a refusal ────▶ Closed
 //! ```
 
-use skapi_rtc_protocol::ClientFrame;
+use std::time::Duration;
 
 use crate::{Config, Instant, LinkLoss, Output, backoff, outbox::Outbox, rng::Rng};
 
@@ -19,7 +19,7 @@ use crate::{Config, Instant, LinkLoss, Output, backoff, outbox::Outbox, rng::Rng
 enum State {
     Idle,
     Connecting,
-    Greeting { until: Instant },
+    Greeting { until: Instant, resumes: bool },
     Up,
     Waiting { until: Instant },
     Closed,
@@ -32,6 +32,22 @@ pub(crate) struct Link {
     attempt: u32,
     keep_alive_at: Instant,
     was_up: bool,
+    /// When the service wants to be asked again.
+    away_until: Option<Instant>,
+}
+
+/// How long a service may take to greet a connection that it is to take up again.
+const RESUMED_GREETING: Duration = Duration::from_secs(10);
+
+/// What it means that the service has not greeted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Silence {
+    /// Nothing: it has, or its time is not over.
+    None,
+    /// It is one that does not greet.
+    DoesNotGreet,
+    /// It is one that does, so the socket is dead.
+    Dead,
 }
 
 /// What a lost link leads to.
@@ -39,14 +55,20 @@ pub(crate) enum Lost {
     /// Nothing: there was no link to lose.
     Nothing,
     /// Another attempt after a while.
-    Retry { reason: String, retry_in: std::time::Duration },
+    Retry { reason: String, retry_in: Duration },
     /// The end of the session.
     Refused(String),
 }
 
 impl Link {
     pub(crate) fn new() -> Self {
-        Self { state: State::Idle, attempt: 0, keep_alive_at: Instant::ZERO, was_up: false }
+        Self {
+            state: State::Idle,
+            attempt: 0,
+            keep_alive_at: Instant::ZERO,
+            was_up: false,
+            away_until: None,
+        }
     }
 
     /// Starts connecting. Without effect unless the link is idle.
@@ -62,9 +84,17 @@ impl Link {
             out.push(Output::Disconnect);
             return;
         }
-        self.state = State::Greeting { until: now + config.greeting_timeout };
-        out.set_link(true);
+        // A service that has given a secret greets for certain, and nothing may be said before.
+        let resumes = out.resume.is_possible();
+        let patience = if resumes { RESUMED_GREETING } else { config.greeting_timeout };
+        self.state = State::Greeting { until: now + patience, resumes };
+        out.on_socket_open();
         self.keep_alive(now, config, out);
+    }
+
+    /// The service has asked to be left alone until then.
+    pub(crate) fn on_going_away(&mut self, until: Instant) {
+        self.away_until = Some(until);
     }
 
     /// The service has spoken. True if that ends the greeting.
@@ -73,6 +103,7 @@ impl Link {
         if greeted {
             self.state = State::Up;
             self.attempt = 0;
+            self.away_until = None;
         }
         greeted
     }
@@ -88,24 +119,32 @@ impl Link {
         if matches!(self.state, State::Idle | State::Closed | State::Waiting { .. }) {
             return Lost::Nothing;
         }
-        out.set_link(false);
-        match loss {
+        out.on_socket_gone();
+        let (reason, retry_after) = match loss {
             LinkLoss::Refused { reason } => {
                 self.state = State::Closed;
-                Lost::Refused(reason)
+                return Lost::Refused(reason);
             }
-            LinkLoss::Lost { reason, retry_after } => {
-                let own = backoff::delay(config, self.attempt, rng);
-                let retry_in = retry_after.map_or(own, |asked| asked.saturating_add(own));
-                self.attempt = self.attempt.saturating_add(1);
-                self.state = State::Waiting { until: now + retry_in };
-                Lost::Retry { reason, retry_in }
+            LinkLoss::Lost { reason, retry_after } => (reason, retry_after),
+            LinkLoss::TakenOver { reason } => {
+                out.resume.forget();
+                (reason, None)
             }
-        }
+        };
+        let away = self.away_until.map(|until| until.saturating_since(now));
+        let asked = retry_after.max(away).unwrap_or_default();
+        let retry_in = asked.saturating_add(backoff::delay(config, self.attempt, asked, rng));
+        self.attempt = self.attempt.saturating_add(1);
+        self.state = State::Waiting { until: now + retry_in };
+        Lost::Retry { reason, retry_in }
     }
 
-    /// True if the service has let the time for its greeting pass.
-    pub(crate) fn on_timeout(&mut self, now: Instant, config: &Config, out: &mut Outbox) -> bool {
+    pub(crate) fn on_timeout(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        out: &mut Outbox,
+    ) -> Silence {
         match self.state {
             State::Waiting { until } if until <= now => self.dial(out),
             State::Greeting { .. } | State::Up if self.keep_alive_at <= now => {
@@ -113,8 +152,17 @@ impl Link {
             }
             _ => {}
         }
-        let silent = matches!(self.state, State::Greeting { until } if until <= now);
-        silent && self.on_frame()
+        match self.state {
+            State::Greeting { until, resumes: false } if until <= now => {
+                self.on_frame();
+                Silence::DoesNotGreet
+            }
+            State::Greeting { until, resumes: true } if until <= now => {
+                out.push(Output::Disconnect);
+                Silence::Dead
+            }
+            _ => Silence::None,
+        }
     }
 
     /// Does at once what would have been done after a while.
@@ -131,13 +179,13 @@ impl Link {
             out.push(Output::Disconnect);
         }
         self.state = State::Closed;
-        out.set_link(false);
+        out.on_socket_gone();
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         match self.state {
             State::Idle | State::Connecting | State::Closed => None,
-            State::Greeting { until } => Some(until.min(self.keep_alive_at)),
+            State::Greeting { until, .. } => Some(until.min(self.keep_alive_at)),
             State::Up => Some(self.keep_alive_at),
             State::Waiting { until } => Some(until),
         }
@@ -158,11 +206,12 @@ impl Link {
 
     fn dial(&mut self, out: &mut Outbox) {
         self.state = State::Connecting;
-        out.push(Output::Connect { attempt: self.attempt });
+        let resumption = out.resume.resumption();
+        out.push(Output::Connect { attempt: self.attempt, resumption });
     }
 
     fn keep_alive(&mut self, now: Instant, config: &Config, out: &mut Outbox) {
-        out.send(ClientFrame::KeepAlive { received: None });
+        out.keep_alive();
         self.keep_alive_at = now + config.keep_alive;
     }
 }

@@ -22,6 +22,8 @@ struct Kind {
     failing_ops: f64,
     lost_contents: f64,
     cuts: bool,
+    restarts: bool,
+    resumes: bool,
     greets: bool,
 }
 
@@ -32,6 +34,8 @@ const CALM: Kind = Kind {
     failing_ops: 0.0,
     lost_contents: 0.0,
     cuts: false,
+    restarts: false,
+    resumes: false,
     greets: true,
 };
 
@@ -73,6 +77,22 @@ fn what_the_service_loses_is_said_again_until_both_ends_know_it() {
     let lossy = Kind { lost_contents: 0.15, ..CALM };
     let seen = run_seeds(lossy, 150);
     assert!(seen.up * 5 > seen.calls, "few calls were ever up: {seen:?}");
+}
+
+#[test]
+fn links_that_break_and_are_resumed_change_nothing() {
+    let resumed = Kind { cuts: true, resumes: true, ..CALM };
+    let seen = run_seeds(resumed, 150);
+    assert!(seen.up * 5 > seen.calls, "few calls were ever up: {seen:?}");
+    run_seeds(Kind { nodes: 3, actions: 24, ..resumed }, 60);
+    run_seeds(Kind { lost_contents: 0.1, ..resumed }, 60);
+}
+
+#[test]
+fn services_that_start_again_leave_nothing() {
+    let restarts = Kind { cuts: true, resumes: true, restarts: true, ..CALM };
+    run_seeds(restarts, 150);
+    run_seeds(Kind { nodes: 3, actions: 24, ..restarts }, 60);
 }
 
 #[derive(Debug, Default)]
@@ -119,11 +139,14 @@ impl Run {
             failing_ops: kind.failing_ops,
             lost_contents: kind.lost_contents,
             greets: kind.greets,
+            resumes: kind.resumes,
             trace,
             ..Options::default()
         };
-        // A hang-up is under way for at most this long: to the service and on, and again if it is lost.
-        let again = if kind.lost_contents > 0.0 { Duration::from_secs(60) } else { Duration::ZERO };
+        // A hang-up is under way for at most this long: to the service and on, and again if it is lost, or
+        // once the link is back.
+        let late = kind.lost_contents > 0.0 || kind.cuts;
+        let again = if late { Duration::from_secs(60) } else { Duration::ZERO };
         let window = *options.frame_delay.end() * 2 + again;
         let mut world = World::new(seed, options);
         let nodes = (0..kind.nodes)
@@ -172,6 +195,9 @@ impl Run {
         let roll = self.world.rng.u32(0..100);
         if self.kind.cuts && roll < 12 {
             return self.world.cut(node);
+        }
+        if self.kind.restarts && roll > 94 {
+            return self.world.restart_service();
         }
         if calls.is_empty() || roll < 20 {
             let peer = self.some(&self.nodes.clone());
@@ -276,7 +302,7 @@ impl Run {
 
     /// Who ended a call gives the reason, and the other side repeats it.
     fn check_reasons(&mut self) -> Checked {
-        if self.kind.cuts {
+        if (self.kind.cuts && !self.kind.resumes) || self.kind.restarts {
             return Ok(()); // a side that cannot be told has its own reason
         }
         for (key, ends) in self.by_key() {

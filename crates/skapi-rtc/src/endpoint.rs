@@ -1,6 +1,9 @@
 //! Where a service is: one base address, and the addresses below it.
 
+use skapi_rtc_signaling::Resumption;
 use url::Url;
+
+use crate::transport::OpenRequest;
 
 /// The addresses of a realtime service.
 ///
@@ -64,10 +67,18 @@ impl Endpoint {
         })
     }
 
-    /// The address of the WebSocket with this token.
-    pub fn socket(&self, token: &str) -> String {
+    /// The address at which a socket is opened for this request.
+    pub fn socket(&self, request: &OpenRequest) -> String {
         let mut url = self.socket.clone();
-        url.query_pairs_mut().append_pair("token", token);
+        let mut query = url.query_pairs_mut();
+        query.append_pair("token", &request.token);
+        let Resumption { secret, received } = &request.resumption;
+        // Empty, it says that we can be resumed.
+        query.append_pair("resume", secret.as_deref().unwrap_or_default());
+        if secret.is_some() {
+            query.append_pair("received", &received.to_string());
+        }
+        drop(query);
         url.into()
     }
 
@@ -122,15 +133,28 @@ fn with_scheme(mut url: Url, family: &str) -> Url {
 mod tests {
     use super::*;
 
+    fn request(token: &str) -> OpenRequest {
+        OpenRequest::new(token.to_owned(), Resumption::default())
+    }
+
+    #[test]
+    fn a_connection_is_taken_up_again_by_its_secret() {
+        let mut resumed = request("t");
+        resumed.resumption = Resumption { secret: Some("a=".to_owned()), received: 7 };
+        let url = Endpoint::new("http://h").unwrap().socket(&resumed);
+        assert_eq!(url, "ws://h/ws?token=t&resume=a%3D&received=7");
+        assert!(!format!("{resumed:?}").contains("a="));
+    }
+
     #[test]
     fn a_base_address_leads_to_socket_and_queries() {
         for (base, socket, query) in [
-            ("http://h:1", "ws://h:1/ws?token=t", "http://h:1/api/get-ws-group"),
-            ("wss://h/x", "wss://h/x/ws?token=t", "https://h/x/api/get-ws-group"),
-            ("https://h/x/", "wss://h/x/ws?token=t", "https://h/x/api/get-ws-group"),
+            ("http://h:1", "ws://h:1/ws?token=t&resume=", "http://h:1/api/get-ws-group"),
+            ("wss://h/x", "wss://h/x/ws?token=t&resume=", "https://h/x/api/get-ws-group"),
+            ("https://h/x/", "wss://h/x/ws?token=t&resume=", "https://h/x/api/get-ws-group"),
         ] {
             let endpoint = Endpoint::new(base).unwrap();
-            assert_eq!(endpoint.socket("t"), socket);
+            assert_eq!(endpoint.socket(&request("t")), socket);
             assert_eq!(endpoint.query("get-ws-group").unwrap(), query);
         }
     }
@@ -138,7 +162,7 @@ mod tests {
     #[test]
     fn tokens_are_escaped_and_do_not_show_in_the_address() {
         let endpoint = Endpoint::new("http://h").unwrap();
-        assert_eq!(endpoint.socket("a&b=c"), "ws://h/ws?token=a%26b%3Dc");
+        assert_eq!(endpoint.socket(&request("a&b=c")), "ws://h/ws?token=a%26b%3Dc&resume=");
         assert_eq!(endpoint.address(), "ws://h/ws");
         let secret = Endpoint::new("http://user:secret@h").unwrap();
         assert_eq!(secret.address(), "ws://h/ws");

@@ -17,7 +17,7 @@ use skapi_rtc::{
     protocol::{
         ClientFrame, IceCandidate, Json, RtcContent, RtcSignal, ServerFrame, SessionDescription,
     },
-    transport::{Socket, Transport, memory},
+    transport::{OpenRequest, Socket, Transport, memory},
 };
 use support::{
     memory::{cid, connected, greeting, hear, hear_news, options, say, user},
@@ -64,8 +64,12 @@ async fn a_sign_of_return_ends_the_wait_for_the_next_attempt() {
     struct Watchful(memory::MemoryTransport, Arc<tokio::sync::Notify>);
     #[async_trait::async_trait]
     impl Transport for Watchful {
-        async fn open(&self, endpoint: &Endpoint, token: &str) -> Result<Socket, OpenError> {
-            self.0.open(endpoint, token).await
+        async fn open(
+            &self,
+            endpoint: &Endpoint,
+            request: &OpenRequest,
+        ) -> Result<Socket, OpenError> {
+            self.0.open(endpoint, request).await
         }
         async fn query(
             &self,

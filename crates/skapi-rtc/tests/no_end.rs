@@ -10,7 +10,7 @@ use skapi_rtc::{
     CallOptions, ConnectError, ConnectOptions, EndReason, Endpoint, OpenError, PlaceError,
     QueryError, Recipient, SocketError, TokenError, TokenProvider, connect_realtime,
     protocol::{ClientFrame, Json, ServerFrame},
-    transport::{Received, Socket, SocketSink, SocketStream, Transport, memory},
+    transport::{OpenRequest, Received, Socket, SocketSink, SocketStream, Transport, memory},
 };
 use support::{
     memory::{cid, connected, hear_news, options, say, user},
@@ -23,7 +23,7 @@ struct Gone;
 
 #[async_trait::async_trait]
 impl Transport for Gone {
-    async fn open(&self, _: &Endpoint, _: &str) -> Result<Socket, OpenError> {
+    async fn open(&self, _: &Endpoint, _: &OpenRequest) -> Result<Socket, OpenError> {
         Ok(Socket::new(Gone, Gone))
     }
 

@@ -343,10 +343,7 @@ impl Call {
         ctx: &mut Ctx<'_>,
     ) {
         self.delivery.stamp(&mut content, ctx.now);
-        // What is certain to be sent again once the link is back need not wait twice.
-        if ctx.out.link_is_up() || !self.delivery.is_certain() {
-            ctx.out.send_or_keep(self.frame(content, reference));
-        }
+        ctx.out.send_or_keep(self.frame(content, reference));
     }
 
     pub(super) fn content(&self, signal: RtcSignal) -> RtcContent {

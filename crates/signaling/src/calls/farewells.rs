@@ -46,13 +46,8 @@ impl Farewells {
             self.0.remove(&oldest);
         }
         let resend = certain.then(|| Resend::first(now));
-        let farewell = Farewell { to, user, hangup, until: now + PATIENCE, resend };
-        if certain {
-            farewell.send(out);
-        } else {
-            out.send_or_keep(frame(&farewell.hangup, &farewell.to));
-        }
-        self.0.insert(key, farewell);
+        out.send_or_keep(frame(&hangup, &to));
+        self.0.insert(key, Farewell { to, user, hangup, until: now + PATIENCE, resend });
     }
 
     /// Something about a call that is not there. True if it is one that we have hung up; then it has no

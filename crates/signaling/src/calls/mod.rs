@@ -223,9 +223,9 @@ impl Calls {
         self.farewells.on_link_up(ctx.out);
     }
 
-    /// Calls that are up go on without the service, and those whose peer gets everything in the end go on
-    /// until their time is over. The others cannot.
-    pub(crate) fn on_link_down(&mut self, ctx: &mut Ctx<'_>) {
+    /// Our connection is over, and with it what was under way. Calls that are up need none, and those
+    /// whose peer gets everything in the end go on until their time is over. The others cannot.
+    pub(crate) fn on_connection_gone(&mut self, ctx: &mut Ctx<'_>) {
         self.finish_where(|call| !call.outlives_link(), EndReason::SignalingLost, ctx);
     }
 

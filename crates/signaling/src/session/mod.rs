@@ -106,6 +106,7 @@ impl Session {
             Input::LinkUp => self.link.on_up(now, &self.config, &mut self.out),
             Input::LinkDown(loss) => self.on_link_down(now, loss),
             Input::Frame(frame) => self.on_frame(now, frame),
+            Input::UnreadableFrame => self.count_frame(),
             Input::RtcDone { op, result } => {
                 self.with_calls(now, |calls, ctx| calls.on_rtc_done(op, result, ctx));
             }

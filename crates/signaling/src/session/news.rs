@@ -4,25 +4,34 @@ use skapi_rtc_protocol::{NoticeCode, ServerFrame};
 
 use super::Session;
 use crate::{
-    CloseReason, Event, Instant, LinkLoss, Post, RequestError, group::Group, link::Lost,
+    CloseReason, Event, Instant, LinkLoss, Post, RequestError,
+    group::Group,
+    link::{Lost, Silence},
     requests::Purpose,
+    resume::Continuity,
 };
 
 impl Session {
     pub(super) fn on_frame(&mut self, now: Instant, frame: ServerFrame) {
-        if !self.out.link_is_up() {
+        if !self.out.socket_is_open() {
             return; // of a socket that is gone
         }
         if let ServerFrame::Ready(ready) = frame {
-            self.own = Some(ready);
             if self.link.on_frame() {
-                self.on_greeted(now);
+                let continuity = self.out.resume.on_ready(&ready);
+                self.own = Some(ready);
+                self.on_greeted(now, continuity);
+            } else {
+                self.out.resume.on_late_ready(&ready);
+                self.own = Some(ready);
             }
             return;
         }
         if self.link.on_frame() {
-            self.on_greeted(now);
+            self.out.resume.forget();
+            self.on_greeted(now, Continuity::Broken);
         }
+        self.count_frame();
         match frame {
             ServerFrame::Message { content, user, from, group } => {
                 self.out.event(Event::Message { post: Post { content, user, from }, group });
@@ -42,6 +51,9 @@ impl Session {
                 }
             }
             ServerFrame::Done { reference } => self.on_answer(now, reference, Ok(())),
+            ServerFrame::GoingAway(going_away) => {
+                self.link.on_going_away(now + going_away.retry_after());
+            }
             ServerFrame::Error { text, code, reference: Some(reference) } => {
                 self.on_answer(now, reference, Err(RequestError::Refused { text, code }));
             }
@@ -52,13 +64,38 @@ impl Session {
         }
     }
 
+    pub(super) fn count_frame(&mut self) {
+        if self.out.resume.on_received() {
+            self.out.keep_alive();
+        }
+    }
+
     /// The service has greeted, or has shown that it does not.
-    fn on_greeted(&mut self, now: Instant) {
+    fn on_greeted(&mut self, now: Instant, continuity: Continuity) {
         let again = self.link.came_again();
+        self.out.on_greeted();
+        if continuity == Continuity::Broken {
+            self.on_connection_gone(now);
+        }
         self.out.event(Event::Connected { ready: self.own.clone(), again });
-        self.with_group(now, Group::on_link_up);
-        self.with_calls(now, |calls, ctx| calls.on_link_up(ctx));
+        match continuity {
+            Continuity::Seamless => {
+                self.out.send_rest();
+                self.with_group(now, Group::on_resumed);
+            }
+            Continuity::Broken => {
+                self.with_group(now, Group::on_link_up);
+                self.with_calls(now, |calls, ctx| calls.on_link_up(ctx));
+            }
+        }
         self.out.flush_backlog();
+    }
+
+    /// The connection that was is over: no answers come any more, and calls that need it end.
+    fn on_connection_gone(&mut self, now: Instant) {
+        self.group.on_connection_gone();
+        self.settle_all(now, &RequestError::LinkLost);
+        self.with_calls(now, |calls, ctx| calls.on_connection_gone(ctx));
     }
 
     pub(super) fn on_link_down(&mut self, now: Instant, loss: LinkLoss) {
@@ -74,17 +111,23 @@ impl Session {
             Lost::Refused(reason) => self.end(now, CloseReason::Refused(reason)),
             Lost::Retry { reason, retry_in } => {
                 self.own = None;
-                self.group.on_link_down();
                 self.out.event(Event::Disconnected { reason, retry_in });
-                self.settle_all(now, &RequestError::LinkLost);
-                self.with_calls(now, |calls, ctx| calls.on_link_down(ctx));
+                if !self.out.resume.is_possible() {
+                    self.on_connection_gone(now);
+                }
             }
         }
     }
 
     pub(super) fn on_timeout(&mut self, now: Instant) {
-        if self.link.on_timeout(now, &self.config, &mut self.out) {
-            self.on_greeted(now);
+        match self.link.on_timeout(now, &self.config, &mut self.out) {
+            Silence::None => {}
+            Silence::DoesNotGreet => self.on_greeted(now, Continuity::Broken),
+            Silence::Dead => {
+                // Something is wrong there with the connection that was.
+                self.out.resume.forget();
+                self.on_link_down(now, LinkLoss::lost("the service did not greet"));
+            }
         }
         for purpose in self.requests.take_expired(now) {
             self.settle(now, purpose, Err(RequestError::NoAnswer));
@@ -93,6 +136,7 @@ impl Session {
     }
 
     fn on_answer(&mut self, now: Instant, reference: u32, result: Result<(), RequestError>) {
+        self.out.resume.on_answered(reference);
         if let Some(purpose) = self.requests.take(reference) {
             self.settle(now, purpose, result);
         }
@@ -123,7 +167,7 @@ impl Session {
         self.with_calls(now, |calls, ctx| calls.close(ctx));
         self.settle_all(now, &RequestError::Closed);
         self.group.close(&mut self.out);
-        if self.out.link_is_up() {
+        if self.out.socket_is_open() {
             self.out.flush_backlog();
         }
         self.out.drop_backlog();

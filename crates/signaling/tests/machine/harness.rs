@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use skapi_rtc_protocol::{
-    ClientFrame, ConnectionId, ErrorCode, IceCandidate, Ready, RtcContent, RtcSignal, ServerFrame,
-    SessionDescription, UserId,
+    ClientFrame, ConnectionId, ErrorCode, IceCandidate, Ready, Resumed, RtcContent, RtcSignal,
+    ServerFrame, SessionDescription, UserId,
 };
 use skapi_rtc_signaling::{
     CallEnd, CallEvent, CallId, CallPhase, Config, EndReason, Event, Generation, Input, Instant,
@@ -113,6 +113,33 @@ impl Desk {
     pub(crate) fn greet(&mut self, own: &str) {
         let ready = Ready::new(cid(own), UserId::new("me").unwrap());
         self.frame(ServerFrame::Ready(ready));
+    }
+
+    /// Greeted by a service that takes lost connections up again.
+    pub(crate) fn greet_resumable(&mut self, own: &str, resumed: Option<Resumed>) {
+        let mut ready = Ready::new(cid(own), UserId::new("me").unwrap());
+        ready.resume = Some(format!("secret of {own}"));
+        ready.resumed = resumed;
+        self.frame(ServerFrame::Ready(ready));
+    }
+
+    /// Connected to a service that takes lost connections up again.
+    pub(crate) fn up_resumable() -> Self {
+        let mut desk = Self::idle(Config::default());
+        desk.connect();
+        desk.link_up();
+        desk.greet_resumable(OWN_CID, None);
+        desk.forget();
+        desk
+    }
+
+    /// The link is lost and taken up again; the service has taken this many of our frames.
+    pub(crate) fn resume(&mut self, received: u64, complete: bool) {
+        self.link_lost();
+        self.wait(secs(1));
+        self.link_up();
+        self.forget();
+        self.greet_resumable(OWN_CID, Some(Resumed { received, complete }));
     }
 
     pub(crate) fn link_lost(&mut self) {

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod candidates;
 #[cfg(test)]
+mod delivery;
+#[cfg(test)]
 mod ends;
 #[cfg(test)]
 mod engine_faults;
@@ -31,7 +33,10 @@ mod peer_gone;
 mod posts;
 #[cfg(test)]
 mod renegotiation;
+#[cfg(test)]
 mod restart;
+#[cfg(test)]
+mod resume;
 #[cfg(test)]
 mod stock;
 #[cfg(test)]

@@ -12,7 +12,7 @@ mod slots;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use skapi_rtc_protocol::{ClientFrame, Ready};
-use skapi_rtc_signaling::{Input, LinkLoss, Output, PlaceOptions, RequestId, Session};
+use skapi_rtc_signaling::{Input, LinkLoss, Output, PlaceOptions, RequestId, Resumption, Session};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use self::input::{Command, DriverInput, Reply};
@@ -237,6 +237,7 @@ impl Driver {
             Some(LinkEvent::Frame(frame)) => self.handle(Input::Frame(frame)),
             Some(LinkEvent::BadFrame(error)) => {
                 self.events.data(RealtimeEvent::Unreadable { from: None, error });
+                self.handle(Input::UnreadableFrame);
             }
             Some(LinkEvent::Down(down)) => {
                 self.link = None;
@@ -275,7 +276,7 @@ impl Driver {
     fn carry_out(&mut self) {
         while let Some(output) = self.session.poll_output() {
             match output {
-                Output::Connect { attempt } => self.connect(attempt),
+                Output::Connect { attempt, resumption } => self.connect(attempt, resumption),
                 Output::Disconnect => self.link = None,
                 Output::Send(frame) => self.send(frame),
                 Output::Rtc { op, call, action } => {
@@ -290,7 +291,7 @@ impl Driver {
         }
     }
 
-    fn connect(&mut self, attempt: u32) {
+    fn connect(&mut self, attempt: u32, resumption: Resumption) {
         tracing::debug!(attempt, address = %self.endpoint.address(), "connecting");
         let (frames, frame_receiver) = mpsc::channel(MAX_FRAMES);
         let (event_sender, events) = mpsc::channel(MAX_RECEIVED);
@@ -299,6 +300,7 @@ impl Driver {
             self.transport.clone(),
             self.endpoint.clone(),
             self.tokens.clone(),
+            resumption,
             frame_receiver,
             event_sender,
         );

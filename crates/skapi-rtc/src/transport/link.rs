@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use skapi_rtc_protocol::{
     ClientFrame, DecodeError, Limits, ServerFrame, decode_server, encode_client,
 };
-use skapi_rtc_signaling::LinkLoss;
+use skapi_rtc_signaling::{LinkLoss, Resumption};
 use tokio::sync::mpsc;
 
-use super::{OpenError, Ping, Received, Socket, SocketError, SocketSink, Transport};
+use super::{OpenError, OpenRequest, Ping, Received, Socket, SocketError, SocketSink, Transport};
 use crate::{Endpoint, TokenError, runtime, runtime::Ticker, token::Tokens};
 
 /// How often the other end is asked for a sign of life.
@@ -24,6 +24,13 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Frames of the service are at most this large. Its own limit concerns what clients send; a content may
 /// grow on the way, since one character can become six.
 const MAX_SERVER_FRAME: usize = 1024 * 1024;
+
+/// Close codes that say more than that the socket is gone (`docs/protocol.md`, §10).
+const NOT_WEBSOCKET: u16 = 1002;
+const TOO_FAST: u16 = 1008;
+const TAKEN_OVER: u16 = 4003;
+/// When to come back to a service for which we were too fast.
+const AFTER_TOO_FAST: Duration = Duration::from_secs(10);
 
 /// What happens on a socket.
 #[derive(Debug)]
@@ -57,11 +64,12 @@ pub(crate) async fn run_link(
     transport: Arc<dyn Transport>,
     endpoint: Arc<Endpoint>,
     tokens: Tokens,
+    resumption: Resumption,
     frames: mpsc::Receiver<ClientFrame>,
     events: mpsc::Sender<LinkEvent>,
 ) {
     let opened = tokio::select! {
-        opened = open(&*transport, &endpoint, &tokens) => opened,
+        opened = open(&*transport, &endpoint, &tokens, resumption) => opened,
         // Nobody wants the socket any more.
         () = events.closed() => return,
     };
@@ -85,9 +93,10 @@ async fn open(
     transport: &dyn Transport,
     endpoint: &Endpoint,
     tokens: &Tokens,
+    resumption: Resumption,
 ) -> Result<Socket, LinkCause> {
-    let token = tokens.get().await?;
-    let opening = transport.open(endpoint, &token);
+    let request = OpenRequest::new(tokens.get().await?, resumption);
+    let opening = transport.open(endpoint, &request);
     match runtime::within(OPEN_TIMEOUT, opening).await {
         Some(socket) => Ok(socket?),
         None => Err(LinkCause::Open(OpenError::Failed {
@@ -176,6 +185,15 @@ fn loss(cause: &LinkCause) -> LinkLoss {
         LinkCause::Open(OpenError::Busy { retry_after, .. }) => {
             LinkLoss::Lost { reason, retry_after: *retry_after }
         }
+        LinkCause::Socket(SocketError::Closed { code: NOT_WEBSOCKET, .. }) => {
+            LinkLoss::Refused { reason }
+        }
+        LinkCause::Socket(SocketError::Closed { code: TAKEN_OVER, .. }) => {
+            LinkLoss::TakenOver { reason }
+        }
+        LinkCause::Socket(SocketError::Closed { code: TOO_FAST, .. }) => {
+            LinkLoss::Lost { reason, retry_after: Some(AFTER_TOO_FAST) }
+        }
         _ => LinkLoss::Lost { reason, retry_after: None },
     }
 }
@@ -198,6 +216,7 @@ mod tests {
                 Arc::new(transport),
                 Arc::new(Endpoint::new("http://memory").unwrap()),
                 Tokens(Arc::new("token".to_owned())),
+                Resumption::default(),
                 frame_receiver,
                 event_sender,
             ));
@@ -240,6 +259,7 @@ mod tests {
             Arc::new(transport),
             Arc::new(Endpoint::new("http://memory").unwrap()),
             Tokens(Arc::new(Never)),
+            Resumption::default(),
             frame_receiver,
             event_sender,
         ));

@@ -2,12 +2,13 @@
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-//! use skapi_rtc::transport::{Transport, memory};
+//! use skapi_rtc::transport::{OpenRequest, Resumption, Transport, memory};
 //! use skapi_rtc::Endpoint;
 //!
 //! let (transport, mut service) = memory::transport();
 //! let endpoint = Endpoint::new("http://memory").unwrap();
-//! let (opened, accepted) = tokio::join!(transport.open(&endpoint, "token"), service.accept());
+//! let request = OpenRequest::new("token".to_owned(), Resumption::default());
+//! let (opened, accepted) = tokio::join!(transport.open(&endpoint, &request), service.accept());
 //! let mut peer = accepted.unwrap();
 //! let mut socket = opened.unwrap();
 //! assert_eq!(peer.token, "token");
@@ -20,7 +21,8 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use super::{
-    OpenError, QueryError, Received, Socket, SocketError, SocketSink, SocketStream, Transport,
+    OpenError, OpenRequest, QueryError, Received, Resumption, Socket, SocketError, SocketSink,
+    SocketStream, Transport,
 };
 use crate::Endpoint;
 
@@ -50,6 +52,8 @@ pub struct MemoryService {
 pub struct MemorySocket {
     /// The token the client came with.
     pub token: String,
+    /// The connection that the client wants to take up again.
+    pub resumption: Resumption,
     from_client: mpsc::Receiver<String>,
     to_client: mpsc::Sender<String>,
 }
@@ -76,10 +80,11 @@ impl MemorySocket {
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl Transport for MemoryTransport {
-    async fn open(&self, endpoint: &Endpoint, token: &str) -> Result<Socket, OpenError> {
+    async fn open(&self, endpoint: &Endpoint, request: &OpenRequest) -> Result<Socket, OpenError> {
         let (to_service, from_client) = mpsc::channel(CAPACITY);
         let (to_client, from_service) = mpsc::channel(CAPACITY);
-        let peer = MemorySocket { token: token.to_owned(), from_client, to_client };
+        let OpenRequest { token, resumption } = request.clone();
+        let peer = MemorySocket { token, resumption, from_client, to_client };
         self.connect.send(peer).await.map_err(|_| OpenError::Failed {
             address: endpoint.address(),
             reason: "the service in memory is gone".to_owned(),

@@ -12,10 +12,14 @@ mod web;
 #[cfg(all(feature = "websocket", not(target_arch = "wasm32")))]
 mod websocket;
 
-use std::{fmt::Debug, time::Duration};
+use std::{
+    fmt::{self, Debug},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use skapi_rtc_backend::{MaybeSend, MaybeSync};
+pub use skapi_rtc_signaling::Resumption;
 
 pub(crate) use self::link::{LinkCause, LinkEvent, run_link};
 #[cfg(all(feature = "websocket", target_arch = "wasm32"))]
@@ -32,7 +36,7 @@ pub trait Transport: Debug + MaybeSend + MaybeSync + 'static {
     ///
     /// # Errors
     /// Says whether trying again later makes sense.
-    async fn open(&self, endpoint: &Endpoint, token: &str) -> Result<Socket, OpenError>;
+    async fn open(&self, endpoint: &Endpoint, request: &OpenRequest) -> Result<Socket, OpenError>;
 
     /// Posts a query (a JSON text to a path below the service's `api/`) and gives the answer's body.
     ///
@@ -50,6 +54,30 @@ pub trait Transport: Debug + MaybeSend + MaybeSync + 'static {
     /// has come back. A lost link is then tried at once. Default: there is never such a sign.
     async fn sign_of_return(&self) {
         std::future::pending().await
+    }
+}
+
+/// What a socket is opened with.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct OpenRequest {
+    /// The token that says who we are.
+    pub token: String,
+    /// Which connection to take up again, if any.
+    pub resumption: Resumption,
+}
+
+impl OpenRequest {
+    /// A new connection, or one that is taken up again.
+    pub fn new(token: String, resumption: Resumption) -> Self {
+        Self { token, resumption }
+    }
+}
+
+impl Debug for OpenRequest {
+    /// Leaves the token out, as the resumption leaves its secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenRequest").field("resumption", &self.resumption).finish_non_exhaustive()
     }
 }
 

@@ -13,7 +13,8 @@ use web_sys::{
 };
 
 use super::{
-    OpenError, QueryError, Received, Socket, SocketError, SocketSink, SocketStream, Transport,
+    OpenError, OpenRequest, QueryError, Received, Socket, SocketError, SocketSink, SocketStream,
+    Transport,
     answers::{self, MAX_ANSWER, QUERY_TIMEOUT},
 };
 use crate::{Endpoint, runtime};
@@ -41,16 +42,16 @@ impl WebSocketTransport {
 
 #[async_trait(?Send)]
 impl Transport for WebSocketTransport {
-    async fn open(&self, endpoint: &Endpoint, token: &str) -> Result<Socket, OpenError> {
+    async fn open(&self, endpoint: &Endpoint, request: &OpenRequest) -> Result<Socket, OpenError> {
         let failed = |reason: String| OpenError::Failed { address: endpoint.address(), reason };
         let socket =
-            WebSocket::new(&endpoint.socket(token)).map_err(|error| failed(text_of(&error)))?;
+            WebSocket::new(&endpoint.socket(request)).map_err(|error| failed(text_of(&error)))?;
         let (mut sink, stream) = wire(socket);
         if sink.opened().await {
             return Ok(Socket::new(sink, stream));
         }
         // A page is not told why. The same token on a query tells whether it was that.
-        match self.query(endpoint, token, "get-ws-group", "{}".to_owned()).await {
+        match self.query(endpoint, &request.token, "get-ws-group", "{}".to_owned()).await {
             Err(QueryError::Refused { status: 401 | 403, reason }) => {
                 Err(OpenError::Unauthorized { address: endpoint.address(), reason })
             }

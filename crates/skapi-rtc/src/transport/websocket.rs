@@ -20,8 +20,8 @@ use tokio_tungstenite::{
 };
 
 use super::{
-    OpenError, Ping, QueryError, Received, Socket, SocketError, SocketSink, SocketStream,
-    Transport,
+    OpenError, OpenRequest, Ping, QueryError, Received, Socket, SocketError, SocketSink,
+    SocketStream, Transport,
     answers::{self, MAX_ANSWER, QUERY_TIMEOUT},
 };
 use crate::Endpoint;
@@ -74,8 +74,8 @@ impl WebSocketTransport {
 
 #[async_trait]
 impl Transport for WebSocketTransport {
-    async fn open(&self, endpoint: &Endpoint, token: &str) -> Result<Socket, OpenError> {
-        let url = endpoint.socket(token);
+    async fn open(&self, endpoint: &Endpoint, request: &OpenRequest) -> Result<Socket, OpenError> {
+        let url = endpoint.socket(request);
         let connector =
             if url.starts_with("wss:") { Connector::Rustls(self.tls()) } else { Connector::Plain };
         let config = WebSocketConfig::default()

@@ -28,6 +28,8 @@ pub struct Node {
     pub events: Vec<(Instant, Event)>,
     /// The connection it has now.
     pub cid: Option<ConnectionId>,
+    /// Which socket it has now, or had last.
+    pub(crate) socket: u64,
     pub(crate) engines: BTreeMap<CallId, FakeEngine>,
     /// Under which key each call is known on the wire, as far as seen; a call that gave way under glare
     /// has the winner's.
@@ -41,6 +43,7 @@ impl Node {
             session,
             events: Vec::new(),
             cid: None,
+            socket: 0,
             engines: BTreeMap::new(),
             keys: BTreeMap::new(),
         }

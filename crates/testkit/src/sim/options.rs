@@ -20,6 +20,8 @@ pub struct Options {
     pub lost_contents: f64,
     /// Whether the service greets and answers, as our own does and Skapi's does not.
     pub greets: bool,
+    /// Whether the service takes lost connections up again.
+    pub resumes: bool,
     /// Whether the run is written down.
     pub trace: bool,
 }
@@ -35,6 +37,7 @@ impl Default for Options {
             failing_ops: 0.0,
             lost_contents: 0.0,
             greets: true,
+            resumes: false,
             trace: false,
         }
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use skapi_rtc_protocol::{
     ClientFrame, ConnectionId, ErrorCode, GroupName, Notice, NoticeCode, Ready, RequestRef,
-    ServerFrame, UserId,
+    Resumed, ServerFrame, UserId,
 };
+use skapi_rtc_signaling::Resumption;
 
 use super::Endpoint;
 
@@ -24,6 +25,7 @@ pub struct Delivery {
 #[derive(Debug)]
 pub struct Service {
     greets: bool,
+    resumes: bool,
     opened: u64,
     clients: BTreeMap<ConnectionId, Client>,
 }
@@ -32,23 +34,98 @@ pub struct Service {
 struct Client {
     user: UserId,
     group: Option<GroupName>,
+    /// The socket it has, or had last.
+    socket: u64,
+    online: bool,
+    /// Everything that was ever sent to it.
+    sent: Vec<ServerFrame>,
+    /// How many of its frames were taken.
+    taken: u64,
 }
+
+const SECRET: &str = "secret-";
 
 impl Service {
     /// A service without clients.
-    pub fn new(greets: bool) -> Self {
-        Self { greets, opened: 0, clients: BTreeMap::new() }
+    pub fn new(greets: bool, resumes: bool) -> Self {
+        Self { greets, resumes, opened: 0, clients: BTreeMap::new() }
     }
 
-    /// A user connects. Ids are never used twice.
-    pub fn connect(&mut self, user: UserId) -> (ConnectionId, Vec<Delivery>) {
+    /// A user connects by a socket, for the first time or again. Ids are never used for two connections.
+    pub fn connect(
+        &mut self,
+        user: UserId,
+        socket: u64,
+        resumption: &Resumption,
+    ) -> (ConnectionId, Vec<Delivery>) {
         self.opened += 1;
-        let cid = ConnectionId::new(format!("{}-{}", user.as_str(), self.opened))
+        let secret = resumption.secret.as_deref().filter(|_| self.resumes);
+        let known = secret.and_then(|secret| secret.strip_prefix(SECRET));
+        let fresh = format!("{}-{}", user.as_str(), self.opened);
+        let cid = ConnectionId::new(known.unwrap_or(&fresh))
             .unwrap_or_else(|error| unreachable!("simulated users have plain names: {error}"));
-        let ready = Ready::new(cid.clone(), user.clone());
-        self.clients.insert(cid.clone(), Client { user, group: None });
-        let greeting = self.greets.then(|| of_service(&cid, ServerFrame::Ready(ready)));
-        (cid, greeting.into_iter().collect())
+        let mut ready = Ready::new(cid.clone(), user.clone());
+        ready.resume = self.resumes.then(|| format!("{SECRET}{cid}", cid = cid.as_str()));
+        let mut rest = Vec::new();
+        match self.clients.get_mut(&cid) {
+            Some(client) => {
+                (client.socket, client.online) = (socket, true);
+                ready.resumed = Some(Resumed { received: client.taken, complete: true });
+                let had = usize::try_from(resumption.received).unwrap_or(usize::MAX);
+                rest.extend(client.sent.iter().skip(had).cloned());
+            }
+            None => {
+                ready.resumed = known.map(|_| Resumed { received: 0, complete: false });
+                let (group, sent) = (None, Vec::new());
+                let client = Client { user, group, socket, online: true, sent, taken: 0 };
+                self.clients.insert(cid.clone(), client);
+            }
+        }
+        let greeting = self.greets.then_some(ServerFrame::Ready(ready));
+        let frames = greeting.into_iter().chain(rest);
+        let out = frames.map(|frame| of_service(&cid, frame)).collect();
+        (cid, out)
+    }
+
+    /// Loses its memory, as a service does that is started again.
+    pub fn restart(&mut self) {
+        self.clients.clear();
+    }
+
+    /// A frame is on its way to a client, which may have to get it again.
+    pub fn note(&mut self, delivery: &Delivery) {
+        if let Some(client) = self.clients.get_mut(&delivery.to) {
+            client.sent.push(delivery.frame.clone());
+        }
+    }
+
+    /// A frame has come by this socket. False if it counts for nothing, because the connection has another.
+    pub fn take(&mut self, from: &ConnectionId, socket: u64, frame: &ClientFrame) -> bool {
+        let counts = !matches!(frame, ClientFrame::KeepAlive { .. });
+        match self.clients.get_mut(from).filter(|client| client.socket == socket) {
+            Some(client) => {
+                client.taken += u64::from(counts);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// A socket is lost. True if its connection stays for a while, because it may come back.
+    pub fn lose(&mut self, cid: &ConnectionId, socket: u64) -> bool {
+        match self.clients.get_mut(cid).filter(|client| client.socket == socket) {
+            Some(client) => {
+                client.online = false;
+                self.resumes
+            }
+            None => false,
+        }
+    }
+
+    /// The time is over in which a connection might have come back.
+    pub fn give_up(&mut self, cid: &ConnectionId, socket: u64) -> Vec<Delivery> {
+        let gone = self.clients.get(cid).is_some_and(|c| c.socket == socket && !c.online);
+        if gone { self.disconnect(cid) } else { Vec::new() }
     }
 
     /// A connection is gone.

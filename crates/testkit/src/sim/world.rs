@@ -7,7 +7,8 @@ use skapi_rtc_protocol::{
     decode_client, decode_server, encode_client, encode_server,
 };
 use skapi_rtc_signaling::{
-    CallId, Config, Event, Input, Instant, LinkLoss, Output, RtcAction, RtcEvent, Session,
+    CallId, Config, Event, Input, Instant, LinkLoss, Output, Resumption, RtcAction, RtcEvent,
+    Session,
 };
 
 use super::{
@@ -18,6 +19,9 @@ use super::{
     service::Delivery,
 };
 use crate::Schedule;
+
+/// How long a connection stays without a socket.
+const RESUME_WINDOW: Duration = Duration::from_secs(30);
 
 /// A whole simulated world.
 #[derive(Debug)]
@@ -34,6 +38,7 @@ pub struct World {
     pub fabric: Fabric,
     options: Options,
     schedule: Schedule<Due>,
+    sockets: u64,
     service: Service,
     up: Lanes,
     down: Lanes,
@@ -43,11 +48,13 @@ pub struct World {
 
 #[derive(Debug)]
 enum Due {
-    SocketOpens(NodeId),
-    ToService { from: ConnectionId, text: String },
-    ToClient { node: NodeId, to: ConnectionId, text: String },
-    SocketLost { node: NodeId, cid: ConnectionId },
-    LossNoticed(ConnectionId),
+    SocketOpens { node: NodeId, resumption: Resumption },
+    ToService { from: ConnectionId, socket: u64, text: String },
+    ToClient { node: NodeId, socket: u64, text: String },
+    SocketLost { node: NodeId, socket: u64 },
+    LossNoticed { cid: ConnectionId, socket: u64 },
+    Goodbye(ConnectionId),
+    WindowOver { cid: ConnectionId, socket: u64 },
     OpEnds { node: NodeId, call: CallId },
     Report { owner: Owner, event: RtcEvent },
 }
@@ -61,9 +68,10 @@ impl World {
             trace: Vec::new(),
             rng: fastrand::Rng::with_seed(seed),
             fabric: Fabric::default(),
-            service: Service::new(options.greets),
+            service: Service::new(options.greets, options.resumes),
             options,
             schedule: Schedule::default(),
+            sockets: 0,
             up: Lanes::default(),
             down: Lanes::default(),
             reported: BTreeMap::new(),
@@ -107,8 +115,15 @@ impl World {
 
     /// Cuts a node's socket. The node learns of it at once, the service some time later.
     pub fn cut(&mut self, node: NodeId) {
-        if let Some(cid) = self.nodes[node.0].cid.clone() {
-            self.schedule.after(Duration::ZERO, Due::SocketLost { node, cid });
+        let socket = self.nodes[node.0].socket;
+        self.schedule.after(Duration::ZERO, Due::SocketLost { node, socket });
+    }
+
+    /// The service dies and is started again: it knows nobody, but its secrets still hold.
+    pub fn restart_service(&mut self) {
+        self.service.restart();
+        for node in 0..self.nodes.len() {
+            self.cut(NodeId(node));
         }
     }
 
@@ -159,15 +174,23 @@ impl World {
 
     fn happen(&mut self, due: Due) {
         match due {
-            Due::SocketOpens(node) => {
-                let user = self.nodes[node.0].user.clone();
-                let (cid, greeting) = self.service.connect(user);
+            Due::SocketOpens { node, resumption } => {
+                self.sockets += 1;
+                let (user, socket) = (self.nodes[node.0].user.clone(), self.sockets);
+                let (cid, greeting) = self.service.connect(user, socket, &resumption);
                 self.nodes[node.0].cid = Some(cid);
-                self.deliver(greeting);
+                self.nodes[node.0].socket = socket;
+                for delivery in greeting {
+                    self.transmit(delivery);
+                }
                 self.input(node, Input::LinkUp, Cause::Time);
             }
-            Due::ToService { from, text } => match decode_client(&text, &Limits::default()) {
+            Due::ToService { from, socket, text } => match decode_client(&text, &Limits::default())
+            {
                 Ok(frame) => {
+                    if !self.service.take(&from, socket, &frame) {
+                        return;
+                    }
                     if may_get_lost(&frame) && self.rng.f64() < self.options.lost_contents {
                         self.note(|| format!("lost: {text}"));
                         return;
@@ -177,8 +200,9 @@ impl World {
                 }
                 Err(error) => self.violations.push(format!("unreadable: {error}: {text}")),
             },
-            Due::ToClient { node, to, text } => {
-                if self.nodes[node.0].cid.as_ref() != Some(&to) {
+            Due::ToClient { node, socket, text } => {
+                let it = &self.nodes[node.0];
+                if it.cid.is_none() || it.socket != socket {
                     return;
                 }
                 match decode_server(&text, &Limits::default()) {
@@ -189,16 +213,26 @@ impl World {
                     Err(error) => self.violations.push(format!("unreadable: {error}: {text}")),
                 }
             }
-            Due::SocketLost { node, cid } => {
-                if self.nodes[node.0].cid.as_ref() == Some(&cid) {
-                    self.nodes[node.0].cid = None;
+            Due::SocketLost { node, socket } => {
+                if self.nodes[node.0].socket == socket
+                    && let Some(cid) = self.nodes[node.0].cid.take()
+                {
                     let noticed = pick(&mut self.rng, &self.options.frame_delay);
-                    self.schedule.after(noticed, Due::LossNoticed(cid));
+                    self.schedule.after(noticed, Due::LossNoticed { cid, socket });
                     let loss = Input::LinkDown(LinkLoss::lost("cut"));
                     self.input(node, loss, Cause::Time);
                 }
             }
-            Due::LossNoticed(cid) => {
+            Due::LossNoticed { cid, socket } => {
+                let window =
+                    if self.service.lose(&cid, socket) { RESUME_WINDOW } else { Duration::ZERO };
+                self.schedule.after(window, Due::WindowOver { cid, socket });
+            }
+            Due::WindowOver { cid, socket } => {
+                let out = self.service.give_up(&cid, socket);
+                self.deliver(out);
+            }
+            Due::Goodbye(cid) => {
                 let out = self.service.disconnect(&cid);
                 self.deliver(out);
             }
@@ -243,17 +277,23 @@ impl World {
     }
 
     fn deliver(&mut self, deliveries: Vec<Delivery>) {
-        for Delivery { from, to, frame } in deliveries {
-            let Some(node) = self.nodes.iter().position(|n| n.cid.as_ref() == Some(&to)) else {
-                continue;
-            };
-            let delay = pick(&mut self.rng, &self.options.frame_delay);
-            let lane = Endpoint::Client(to.clone());
-            let at = self.down.arrival(self.schedule.now(), from, lane, delay);
-            let text = encode_server(&frame);
-            let node = NodeId(node);
-            self.schedule.at(at, Due::ToClient { node, to, text });
+        for delivery in deliveries {
+            self.service.note(&delivery);
+            self.transmit(delivery);
         }
+    }
+
+    fn transmit(&mut self, Delivery { from, to, frame }: Delivery) {
+        let Some(node) = self.nodes.iter().position(|n| n.cid.as_ref() == Some(&to)) else {
+            return;
+        };
+        let delay = pick(&mut self.rng, &self.options.frame_delay);
+        // Both sides count what comes by a socket, so nothing on it may overtake.
+        let from = if self.options.resumes { Endpoint::Service } else { from };
+        let at = self.down.arrival(self.schedule.now(), from, Endpoint::Client(to), delay);
+        let (node, socket) = (NodeId(node), self.nodes[node].socket);
+        let text = encode_server(&frame);
+        self.schedule.at(at, Due::ToClient { node, socket, text });
     }
 
     fn input(&mut self, node: NodeId, input: Input, cause: Cause) {
@@ -268,15 +308,15 @@ impl World {
             self.note(|| format!("{node} -> {output:?}"));
             self.learn_keys(node, cause, &output);
             match output {
-                Output::Connect { .. } => {
+                Output::Connect { resumption, .. } => {
                     let delay = pick(&mut self.rng, &self.options.frame_delay);
-                    self.schedule.after(delay, Due::SocketOpens(node));
+                    self.schedule.after(delay, Due::SocketOpens { node, resumption });
                 }
                 Output::Disconnect => {
                     if let Some(cid) = self.nodes[node.0].cid.take() {
                         // Behind everything that was sent before.
                         let delay = *self.options.frame_delay.end();
-                        self.schedule.after(delay, Due::LossNoticed(cid));
+                        self.schedule.after(delay, Due::Goodbye(cid));
                     }
                 }
                 Output::Send(frame) => self.send(node, &frame),
@@ -303,14 +343,15 @@ impl World {
             return;
         };
         let to = match frame {
-            ClientFrame::Rtc { to, .. } => Endpoint::Client(to.clone()),
+            ClientFrame::Rtc { to, .. } if !self.options.resumes => Endpoint::Client(to.clone()),
             _ => Endpoint::Service,
         };
         let delay = pick(&mut self.rng, &self.options.frame_delay);
         let lane = Endpoint::Client(from.clone());
         let at = self.up.arrival(self.schedule.now(), lane, to, delay);
         let text = encode_client(frame);
-        self.schedule.at(at, Due::ToService { from, text });
+        let socket = self.nodes[node.0].socket;
+        self.schedule.at(at, Due::ToService { from, socket, text });
     }
 
     /// Learns which call of a node goes by which key, and checks that a description which is sent is one
