@@ -96,7 +96,7 @@ impl Backend for WebRtcBackend {
         let runtime = Handle::try_current().map_err(|_| {
             BackendError::Engine("connections are made inside a tokio runtime".to_owned())
         })?;
-        let pulse = Arc::new(Pulse::new(self.config.check_interval));
+        let pulse = Arc::new(Pulse::new(&self.config));
         let (shared, events) = Shared::new(
             pulse.clone(),
             self.config.send_buffer,

@@ -26,6 +26,15 @@ pub(crate) enum Balance {
     Unknown,
 }
 
+/// What a look at all accounts has shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// Bytes that the engine holds, on their way or not.
+    pub(crate) in_flight: usize,
+    /// How soon to look again, if that cannot wait for the next packet.
+    pub(crate) again: Option<Duration>,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Ledger(Mutex<Open>);
 
@@ -45,29 +54,31 @@ impl Ledger {
         }
     }
 
-    /// Asks for the state of every open account; says how soon to ask again, if that cannot wait for
-    /// the next packet.
-    pub(crate) fn settle_accounts(&self) -> Option<Duration> {
+    /// Asks for the state of every open account.
+    pub(crate) fn settle_accounts(&self) -> Look {
         // Taken out, so that no lock is held while a channel wakes its senders and its reader.
         let mut accounts = {
             let mut open = self.open();
             if open.accounts.is_empty() {
-                return None;
+                return Look::default();
             }
             std::mem::take(&mut open.accounts)
         };
         let mut busy = false;
+        let mut look = Look::default();
         accounts.retain(|channel| {
-            let account = channel.settle();
+            let (account, in_flight) = channel.settle();
             busy |= account == Balance::Unknown;
+            look.in_flight += in_flight;
             account != Balance::Settled
         });
+        look.again = busy.then_some(LOOK_AGAIN);
         let mut open = self.open();
         if !open.over {
             accounts.append(&mut open.accounts);
             open.accounts = accounts;
         }
-        busy.then_some(LOOK_AGAIN)
+        look
     }
 
     /// Forgets everything: the connection is over.

@@ -9,6 +9,7 @@ mod account;
 mod addresses;
 mod backend;
 mod births;
+mod catch_up;
 mod channel;
 mod config;
 mod convert;

@@ -287,15 +287,16 @@ impl Outgoing {
         self.state().channel == ChannelState::Closed
     }
 
-    /// Compares the account with what the engine still holds. Runs in the driver's round.
-    pub(crate) fn settle(&self) -> Balance {
+    /// Compares the account with what the engine still holds; gives also how much that is. Runs in the
+    /// driver's round.
+    pub(crate) fn settle(&self) -> (Balance, usize) {
         let outstanding = match poll_once(self.engine.outstanding_bytes()) {
             Some(Ok(outstanding)) => outstanding,
             Some(Err(_)) => {
                 self.set_closed();
-                return Balance::Settled;
+                return (Balance::Settled, 0);
             }
-            None => return Balance::Unknown,
+            None => return (Balance::Unknown, 0),
         };
         let (account, freed, low, close) = {
             let mut state = self.state();
@@ -325,7 +326,7 @@ impl Outgoing {
         if close {
             self.start_closing_engine();
         }
-        account
+        (account, outstanding)
     }
 
     /// In the background, because a cancelled `close` must not stop half way.

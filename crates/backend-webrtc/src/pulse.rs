@@ -23,6 +23,8 @@ use std::{
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
+use crate::{Config, catch_up::CatchUp, ledger::Look};
+
 /// In a hurry the driver looks around at least this often, should a wake-up get lost on a path that the
 /// extra rounds do not cover.
 const BACKSTOP: Duration = Duration::from_millis(20);
@@ -58,12 +60,14 @@ pub(crate) struct Pulse {
     silences: AtomicUsize,
     round: Notify,
     hurry_until: Mutex<Instant>,
+    pub(crate) catch_up: CatchUp,
 }
 
 impl Pulse {
-    pub(crate) fn new(tick: Duration) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
-            tick,
+            tick: config.check_interval,
+            catch_up: CatchUp::new(config.keepalive, config.disconnected_after),
             hurrying: AtomicBool::new(false),
             nudged: AtomicBool::new(false),
             ahead: AtomicU64::new(0),
@@ -142,14 +146,22 @@ impl Pulse {
         self.leap_due.store(true, Ordering::Relaxed);
     }
 
+    /// Moves the clock ahead after an outage, if something waits for that. True if it did.
+    pub(crate) fn catch_up(&self, look: Look) -> bool {
+        let step = self.catch_up.step(Instant::now, look);
+        if let Some(step) = step {
+            self.ahead.fetch_add(nanos(step), Ordering::Relaxed);
+        }
+        step.is_some()
+    }
+
     /// Makes the next ICE tick due now.
     fn leap(&self) {
         let left = self
             .leaps_left
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         if left.is_ok() {
-            let tick = u64::try_from(self.tick.as_nanos()).unwrap_or(0);
-            self.ahead.fetch_add(tick, Ordering::Relaxed);
+            self.ahead.fetch_add(nanos(self.tick), Ordering::Relaxed);
         }
     }
 
@@ -185,6 +197,10 @@ impl Pulse {
     fn hurry_until(&self) -> MutexGuard<'_, Instant> {
         self.hurry_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(0)
 }
 
 /// Nothing comes in from the network while this lives.

@@ -118,8 +118,12 @@ impl Runtime for EngineRuntime {
         // The driver sleeps once a round, after it has applied what came in: the moment to settle
         // accounts.
         let mut duration = self.pulse.allow(duration);
-        if let Some(sooner) = self.ledger.settle_accounts() {
+        let look = self.ledger.settle_accounts();
+        if let Some(sooner) = look.again {
             duration = duration.min(sooner);
+        }
+        if self.pulse.catch_up(look) {
+            duration = Duration::ZERO;
         }
         Box::pin(DriverSleep {
             sleep: Box::pin(tokio::time::sleep(duration)),
@@ -228,6 +232,7 @@ impl AsyncUdpSocket for Socket {
             return Poll::Pending;
         }
         let received = ready!(self.inner.poll_recv(cx, buffers, meta));
+        self.pulse.catch_up.heard(Instant::now());
         if self.pulse.is_hurrying()
             && let Ok(count) = received
         {

@@ -127,6 +127,8 @@ impl Shared {
     }
 
     pub(crate) fn emit_state(&self, connection: ConnectionState) {
+        use ConnectionState::{Connected, Disconnected};
+        self.pulse.catch_up.set_path(matches!(connection, Connected | Disconnected));
         let changed = std::mem::replace(&mut self.state().connection, connection) != connection;
         if changed {
             self.emit(PeerEvent::State(connection));

@@ -8,6 +8,7 @@
 )]
 
 pub mod memory;
+pub mod path;
 
 use std::{
     future::{Future, IntoFuture},
