@@ -88,6 +88,7 @@ impl Backend for WebRtcBackend {
         capabilities.ice_restart = true;
         capabilities.mdns = self.config.mdns;
         capabilities.turn_udp = true;
+        capabilities.empty_messages = true;
         capabilities.max_message_size = self.config.max_message_size;
         capabilities
     }

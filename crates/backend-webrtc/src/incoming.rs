@@ -14,7 +14,7 @@ use std::{
 
 use futures_core::Stream;
 use skapi_rtc_backend::{ChannelEvent, Message};
-use webrtc::data_channel::{DataChannelEvent, RTCDataChannelMessage};
+use webrtc::data_channel::DataChannelEvent;
 
 use crate::{outgoing::Outgoing, pulse::Pulse};
 
@@ -73,7 +73,10 @@ impl Stream for Incoming {
             match event {
                 Some(DataChannelEvent::OnOpen) if !this.opened => return this.open(),
                 Some(DataChannelEvent::OnMessage(message)) => {
-                    return Poll::Ready(Some(ChannelEvent::Message(to_message(message))));
+                    return Poll::Ready(Some(ChannelEvent::Message(Message::received(
+                        message.is_string,
+                        message.data.freeze(),
+                    ))));
                 }
                 Some(DataChannelEvent::OnClosing) => {
                     this.channel.set_closing();
@@ -114,39 +117,4 @@ impl Drop for Incoming {
 
 fn next_event(channel: Arc<Outgoing>) -> NextEvent {
     Box::pin(async move { channel.next_event().await })
-}
-
-/// Text that is not UTF-8 is repaired, as browsers do it (W3C WebRTC §6.2, "UTF-8 decode").
-fn to_message(message: RTCDataChannelMessage) -> Message {
-    let bytes = message.data.freeze();
-    if !message.is_string {
-        return Message::Binary(bytes);
-    }
-    match String::from_utf8(bytes.into()) {
-        Ok(text) => Message::Text(text),
-        Err(error) => Message::Text(String::from_utf8_lossy(error.as_bytes()).into_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use bytes::BytesMut;
-
-    use super::*;
-
-    fn message(is_string: bool, data: &[u8]) -> RTCDataChannelMessage {
-        RTCDataChannelMessage { is_string, data: BytesMut::from(data) }
-    }
-
-    #[test]
-    fn text_and_bytes_keep_their_kind() {
-        assert_eq!(to_message(message(true, "grüß".as_bytes())), Message::from("grüß"));
-        assert_eq!(to_message(message(false, &[0, 255])), Message::from(vec![0, 255]));
-        assert_eq!(to_message(message(true, &[])), Message::from(""));
-    }
-
-    #[test]
-    fn text_that_is_not_utf8_is_repaired() {
-        assert_eq!(to_message(message(true, b"a\xffb")), Message::from("a\u{fffd}b"));
-    }
 }

@@ -5,7 +5,6 @@
 //! milliseconds, see `pulse.rs` for how. Audio and video come and go as encoded frames or RTP packets in
 //! Opus, VP8, VP9 and H.264; it encodes and decodes nothing.
 
-mod account;
 mod addresses;
 mod backend;
 mod births;

@@ -20,7 +20,7 @@ use std::{
 };
 
 use futures_util::task::AtomicWaker;
-use skapi_rtc_backend::{ChannelError, ChannelState, Message};
+use skapi_rtc_backend::{ChannelError, ChannelState, Message, SendAccount};
 use tokio::{
     runtime::Handle,
     sync::{Semaphore, TryAcquireError},
@@ -29,7 +29,6 @@ use tokio::{
 use webrtc::data_channel::{DataChannel as EngineChannel, DataChannelEvent, RTCDataChannelState};
 
 use crate::{
-    account::Account,
     handover::Handover,
     ledger::{Balance, Ledger},
     shared::Shared,
@@ -89,7 +88,7 @@ struct State {
     queue: VecDeque<Message>,
     /// Some message is on its way to the engine.
     handing_over: bool,
-    account: Account,
+    account: SendAccount,
     low_threshold: usize,
     /// The buffered amount has been above the threshold since it was last reported low.
     was_above: bool,
@@ -118,7 +117,7 @@ impl Outgoing {
                 channel: ChannelState::Connecting,
                 queue: VecDeque::new(),
                 handing_over: false,
-                account: Account::default(),
+                account: SendAccount::default(),
                 low_threshold: 0,
                 was_above: false,
                 low_unreported: false,

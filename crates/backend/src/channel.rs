@@ -17,6 +17,18 @@ pub enum Message {
 }
 
 impl Message {
+    /// A message as it came over the wire. Text that is not UTF-8 is repaired, as browsers do it (W3C
+    /// WebRTC §6.2, "UTF-8 decode").
+    pub fn received(is_text: bool, payload: Bytes) -> Self {
+        if !is_text {
+            return Self::Binary(payload);
+        }
+        match String::from_utf8(payload.into()) {
+            Ok(text) => Self::Text(text),
+            Err(error) => Self::Text(String::from_utf8_lossy(error.as_bytes()).into_owned()),
+        }
+    }
+
     /// The payload's size in bytes.
     pub fn len(&self) -> usize {
         match self {
@@ -303,6 +315,17 @@ mod tests {
         assert_eq!(Message::from(vec![0; 3]).len(), 3);
         assert!(Message::from("").is_empty());
         assert!(!Message::from("x").is_empty());
+    }
+
+    #[test]
+    fn received_text_and_bytes_keep_their_kind() {
+        let received = |is_text, payload: &'static [u8]| {
+            Message::received(is_text, Bytes::from_static(payload))
+        };
+        assert_eq!(received(true, "grüß".as_bytes()), Message::from("grüß"));
+        assert_eq!(received(false, &[0, 255]), Message::from(vec![0, 255]));
+        assert_eq!(received(true, &[]), Message::from(""));
+        assert_eq!(received(true, b"a\xffb"), Message::from("a\u{fffd}b"));
     }
 
     #[test]

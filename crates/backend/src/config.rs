@@ -72,6 +72,9 @@ pub struct Capabilities {
     /// [`DataChannel::reliability`](crate::DataChannel::reliability) of such a channel reports
     /// [`Reliable`](crate::Reliability::Reliable).
     pub incoming_reliability: bool,
+    /// Empty messages can be sent (RFC 8831 §6.6). Where they cannot, sending one fails with
+    /// [`ChannelError::Empty`](crate::ChannelError::Empty); they are received in any case.
+    pub empty_messages: bool,
     /// The largest message the engine can receive, in bytes; what is negotiated may be less.
     pub max_message_size: usize,
 }

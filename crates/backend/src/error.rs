@@ -64,6 +64,10 @@ pub enum ChannelError {
         /// The limit in bytes.
         max: usize,
     },
+    /// The engine cannot send empty messages; see
+    /// [`Capabilities::empty_messages`](crate::Capabilities::empty_messages).
+    #[error("this engine cannot send an empty message: send at least one byte")]
+    Empty,
     /// The send buffer is full; only [`try_send`](crate::DataChannel::try_send) says so.
     #[error("the data channel's send buffer is full")]
     Full,

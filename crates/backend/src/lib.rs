@@ -12,6 +12,8 @@
 //! On `wasm32` futures and engine objects are not `Send`; everywhere else they are. [`MaybeSend`] and
 //! [`MaybeSync`] write that down once.
 
+mod account;
+mod addresses;
 mod channel;
 mod config;
 #[cfg(feature = "conformance")]
@@ -28,6 +30,8 @@ mod queue;
 mod stats;
 mod stream;
 
+pub use account::SendAccount;
+pub use addresses::choose_addresses;
 pub use channel::{
     ChannelEvent, ChannelEvents, ChannelHandle, ChannelInit, ChannelInitError, ChannelState,
     DataChannel, Message, Reliability,

@@ -9,7 +9,9 @@ use super::{
     platform::{spawn, within},
     rig::{Ends, ensure},
 };
-use crate::{ChannelError, ChannelEvent, ChannelHandle, ChannelInit, Message, Reliability};
+use crate::{
+    Backend, ChannelError, ChannelEvent, ChannelHandle, ChannelInit, Message, Reliability,
+};
 
 pub(super) async fn arrive_in_order(rig: &Rig) -> Result<(), Failure> {
     const MESSAGES: u32 = 3_000;
@@ -35,10 +37,12 @@ pub(super) async fn keep_their_boundaries(rig: &Rig) -> Result<(), Failure> {
         [0, 1, 0, 0, 2, 100, 1_023, 1_200, 1_400, 4_096, 0, 15_000, 16_384, 65_000];
     let (pair, mut ends) = rig.connected(ChannelInit::default()).await?;
     let limit = ends.left.channel.max_message_size();
+    let least = if rig.has(|capabilities| capabilities.empty_messages) { 0 } else { 1 };
+    let sizes = move || SIZES.into_iter().filter(move |size| (least..=limit).contains(size));
     // All at once, so that small and empty ones travel next to large ones.
     let sender = ends.left.channel.clone();
     spawn(async move {
-        for size in SIZES.into_iter().filter(|size| *size <= limit) {
+        for size in sizes() {
             for message in of_size(size) {
                 if sender.send(message).await.is_err() {
                     return;
@@ -46,12 +50,44 @@ pub(super) async fn keep_their_boundaries(rig: &Rig) -> Result<(), Failure> {
             }
         }
     });
-    for size in SIZES.into_iter().filter(|size| *size <= limit) {
+    for size in sizes() {
         for expected in of_size(size) {
             same(&rig.message(&mut ends.right).await?, &expected)?;
         }
     }
     pair.close().await;
+    Ok(())
+}
+
+/// An engine that cannot send an empty message must say so instead of sending something else, or nothing.
+pub(super) async fn empty_ones_are_sent_or_refused(rig: &Rig) -> Result<(), Failure> {
+    let (pair, mut ends) = rig.connected(ChannelInit::default()).await?;
+    empty_ones(rig, &*rig.left, &ends.left, &mut ends.right).await?;
+    empty_ones(rig, &*rig.right, &ends.right, &mut ends.left).await?;
+    rig.works(&mut ends).await?;
+    pair.close().await;
+    Ok(())
+}
+
+async fn empty_ones(
+    rig: &Rig,
+    engine: &dyn Backend,
+    from: &ChannelHandle,
+    to: &mut ChannelHandle,
+) -> Result<(), Failure> {
+    for empty in of_size(0) {
+        let sent = from.channel.send(empty.clone()).await;
+        let tried = from.channel.try_send(empty.clone());
+        if engine.capabilities().empty_messages {
+            sent?;
+            tried?;
+            same(&rig.message(to).await?, &empty)?;
+            same(&rig.message(to).await?, &empty)?;
+        } else {
+            ensure!(sent == Err(ChannelError::Empty), "send: {sent:?}");
+            ensure!(tried == Err(ChannelError::Empty), "try_send: {tried:?}");
+        }
+    }
     Ok(())
 }
 

@@ -288,6 +288,7 @@ macro_rules! __conformance_checks {
             messages {
                 arrive_in_order,
                 keep_their_boundaries,
+                empty_ones_are_sent_or_refused,
                 up_to_the_largest_size,
                 larger_than_allowed_are_refused,
                 unordered_ones_all_arrive,
@@ -301,7 +302,8 @@ macro_rules! __conformance_checks {
                 the_buffer_running_low_is_told,
                 a_cancelled_send_leaves_whole_messages,
                 events_nobody_reads_hold_nobody,
-                a_flood_of_empty_messages_is_bounded,
+                a_flood_of_empty_messages_is_bounded [empty_messages],
+                a_flood_of_tiny_messages_is_bounded,
             }
             closing {
                 a_channel_closes_on_both_sides_once,

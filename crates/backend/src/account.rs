@@ -1,33 +1,37 @@
-//! The account of one channel: what was accepted, what the engine has, what it has let go of.
+//! The account of one channel's sending side: what was accepted, what the engine has, what it has let go of.
+//!
+//! For engines that tell how many bytes they still hold, and nothing of messages.
 
 use std::collections::VecDeque;
 
 /// Payload bytes by how far they have come. Totals, so that nothing drifts.
 #[derive(Debug, Default)]
-pub(crate) struct Account {
+pub struct SendAccount {
     accepted: u64,
     handed_over: u64,
     let_go: u64,
-    /// End (in accepted bytes) and cost of every message whose permits are out, oldest first.
+    /// End (in accepted bytes) and cost of every message whose cost is out, oldest first.
     messages: VecDeque<(u64, u32)>,
     /// How many of `messages` the engine has.
     messages_handed_over: usize,
 }
 
-impl Account {
-    pub(crate) fn accept(&mut self, size: usize, cost: u32) {
+impl SendAccount {
+    /// A message was taken from the application; `cost` is what it takes of the send buffer.
+    pub fn accept(&mut self, size: usize, cost: u32) {
         self.accepted += size as u64;
         self.messages.push_back((self.accepted, cost));
     }
 
-    pub(crate) fn hand_over(&mut self, size: usize) {
+    /// The oldest accepted message that the engine has not, has reached it.
+    pub fn hand_over(&mut self, size: usize) {
         self.handed_over += size as u64;
         self.messages_handed_over += 1;
     }
 
-    /// The engine holds `outstanding` bytes of what it was given. Gives back the permits of the
-    /// messages that are through.
-    pub(crate) fn let_go(&mut self, outstanding: usize) -> usize {
+    /// The engine holds `outstanding` bytes of what it was given. Gives back the cost of the messages that
+    /// are through.
+    pub fn let_go(&mut self, outstanding: usize) -> usize {
         let gone = self.handed_over.saturating_sub(outstanding as u64);
         self.let_go = self.let_go.max(gone);
         let mut freed = 0;
@@ -42,15 +46,18 @@ impl Account {
         freed
     }
 
-    pub(crate) fn buffered(&self) -> usize {
+    /// Accepted bytes that the engine has not let go of: `bufferedAmount`.
+    pub fn buffered(&self) -> usize {
         usize::try_from(self.accepted - self.let_go.min(self.accepted)).unwrap_or(usize::MAX)
     }
 
-    pub(crate) fn is_clear(&self) -> bool {
+    /// Whether nothing is on its way.
+    pub fn is_clear(&self) -> bool {
         self.messages.is_empty()
     }
 
-    pub(crate) fn write_off(&mut self) {
+    /// Forgets what is on its way: the channel is gone.
+    pub fn write_off(&mut self) {
         self.let_go = self.accepted;
         self.messages.clear();
         self.messages_handed_over = 0;
@@ -63,7 +70,7 @@ mod tests {
 
     #[test]
     fn the_account_counts_bytes_until_the_engine_lets_go() {
-        let mut account = Account::default();
+        let mut account = SendAccount::default();
         account.accept(100, 356);
         account.accept(50, 306);
         assert_eq!(account.buffered(), 150);
@@ -80,7 +87,7 @@ mod tests {
 
     #[test]
     fn an_empty_message_frees_its_permits_only_once_it_was_handed_over() {
-        let mut account = Account::default();
+        let mut account = SendAccount::default();
         account.accept(0, 256);
         assert_eq!(account.let_go(0), 0);
         account.hand_over(0);
@@ -89,7 +96,7 @@ mod tests {
 
     #[test]
     fn what_is_written_off_is_not_buffered() {
-        let mut account = Account::default();
+        let mut account = SendAccount::default();
         account.accept(100, 356);
         account.write_off();
         assert_eq!(account.buffered(), 0);
