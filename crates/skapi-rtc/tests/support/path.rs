@@ -13,7 +13,10 @@ use std::{
 
 use skapi_rtc::{
     ConnectOptions, Endpoint, OpenError, QueryError, SocketError,
-    transport::{Received, Socket, SocketSink, SocketStream, Transport, WebSocketTransport},
+    transport::{
+        OpenRequest, Ping, Received, Socket, SocketSink, SocketStream, Transport,
+        WebSocketTransport,
+    },
 };
 use tokio::{net::UdpSocket, sync::watch};
 
@@ -112,9 +115,9 @@ struct Relayed {
 
 #[async_trait::async_trait]
 impl Transport for Relayed {
-    async fn open(&self, endpoint: &Endpoint, token: &str) -> Result<Socket, OpenError> {
+    async fn open(&self, endpoint: &Endpoint, request: &OpenRequest) -> Result<Socket, OpenError> {
         self.path.flowing().await;
-        let Socket { sink, stream, .. } = self.inner.open(endpoint, token).await?;
+        let Socket { sink, stream, .. } = self.inner.open(endpoint, request).await?;
         let path = self.path.clone();
         Ok(Socket::new(
             RelayedSink { inner: sink, path: path.clone() },
@@ -161,7 +164,7 @@ impl SocketSink for RelayedSink {
         self.inner.flush().await
     }
 
-    async fn ping(&mut self) -> Result<(), SocketError> {
+    async fn ping(&mut self) -> Result<Ping, SocketError> {
         self.path.flowing().await;
         self.inner.ping().await
     }
