@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What `userpool_id` is at a service of one's own. The client only wants a `_` in it.
-const USER_POOL: &str = "selfhosted_skapi-rtc";
+/// What `userpool_id` is at a service of one's own. The client wants letters and digits alone after the last
+/// `_`, and refuses to go on otherwise.
+const USER_POOL: &str = "self-hosted_skapirtc";
 /// What `userpool_client` is; the client keeps sessions in `localStorage` under this name.
 const USER_POOL_CLIENT: &str = "skapi-rtc";
 
@@ -18,7 +19,7 @@ pub struct AdminEndpoints {
     pub service_public: String,
     /// `POST get-users`.
     pub get_users_private: String,
-    /// The name of the user pool: letters, then `_` and more.
+    /// The name of the user pool: at most 55 characters, `[\w-]+_[0-9a-zA-Z]+`.
     pub userpool_id: String,
     /// The name of the client within the user pool.
     pub userpool_client: String,
@@ -74,5 +75,19 @@ impl RecordEndpoints {
             del_private: api(),
             websocket_private: websocket.to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_takes_the_user_pool_for_one() {
+        let (region, id) = USER_POOL.rsplit_once('_').unwrap();
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        assert!(!region.is_empty() && region.chars().all(word));
+        assert!(!id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric()));
+        assert!(USER_POOL.len() <= 55);
     }
 }

@@ -30,11 +30,16 @@ export class Lab {
     await writeFile(secret, SECRET);
     const all = ["serve", "--listen", `127.0.0.1:${port}`, "--dev", "--jwt-secret-file", secret, ...args];
     const program = this.start("the service", all);
-    const { http, ws } = await program.expect("listening");
+    const { http } = await program.expect("listening");
     // Pages are on `localhost`, so that they may use cameras; the service is called by the same name.
-    const url = http.replace("127.0.0.1", "localhost");
-    this.url = url;
-    return { program, url, ws, port: Number(new URL(url).port) };
+    this.url = http.replace("127.0.0.1", "localhost");
+    const taken = Number(new URL(http).port);
+    return { program, port: taken, restart: () => this.#restart(program, args, taken) };
+  }
+
+  async #restart(program, args, port) {
+    await program.stop();
+    return this.service(args, port);
   }
 
   /** Starts the program with these arguments. */
@@ -97,13 +102,14 @@ export class Lab {
   async boot(user) {
     await user.run(
       ({ url, service, owner }) => {
-        const ends = { userpool_id: "self_hosted", userpool_client: "self" };
+        const ends = { userpool_id: "self_hosted", userpool_client: "skapi-rtc" };
         for (const key of ["admin_public", "admin_private", "service_public", "get_users_private"]) {
           ends[key] = `${url}/api/`;
         }
         const record = { websocket_private: `${url.replace("http", "ws")}/ws` };
         for (const key of ["record_public", "record_private"]) record[key] = `${url}/api/`;
-        const found = { connection: { group: 3 }, admin_endpoint: ends, record_endpoint: record };
+        const connection = { group: 3, service_name: "skapi-rtc" };
+        const found = { connection, admin_endpoint: ends, record_endpoint: record };
         sessionStorage.setItem(`${service}#${owner}`, JSON.stringify(found));
         lab.boot(service, owner);
       },

@@ -6,7 +6,10 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const PAGES = join(dirname(fileURLToPath(import.meta.url)), "..", "pages");
+const HERE = dirname(fileURLToPath(import.meta.url));
+const PAGES = join(HERE, "..", "pages");
+/** The page that comes with the project. */
+export const EXAMPLE = join(HERE, "..", "..", "..", "examples", "browser");
 /** The unmodified client, as a script tag loads it. */
 export const CLIENT = join(
   dirname(createRequire(import.meta.url).resolve("skapi-js/package.json")),

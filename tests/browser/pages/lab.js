@@ -7,6 +7,8 @@ window.lab = {
   rtc: {},
   /** The last incoming call, as the client handed it over. */
   incoming: null,
+  /** With what every call is accepted at once, if it is. */
+  accepts: null,
   /** What `connectRTC` gave a caller. */
   call: null,
   /** The resolved connection of the last call, whoever placed it. */
@@ -22,7 +24,9 @@ window.lab = {
   /** Writes down what the realtime connection says. */
   onRealtime(event) {
     lab.realtime.push(event);
-    if (event.type === "rtc:incoming") lab.incoming = event;
+    if (event.type !== "rtc:incoming") return;
+    lab.incoming = event;
+    if (lab.accepts) lab.accept(lab.accepts);
   },
 
   onRtc(peer) {
