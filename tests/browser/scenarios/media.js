@@ -103,7 +103,7 @@ async function firstPicture(alice, cid) {
       const begun = performance.now();
       await lab.dial(to, media);
       const took = (await shown) - begun;
-      lab.connection.hangup();
+      (await lab.call.connection).hangup();
       return took;
     },
     [cid, MEDIA],
