@@ -201,6 +201,68 @@ fn messages_pings_and_files_reach_a_listening_peer_and_both_see_the_end() {
     assert_eq!(peer.expect("ended")["reason"], "hung up by the peer");
 }
 
+/// The report on one kind of media.
+fn received(process: &Running, first: &str) -> [Value; 2] {
+    let reports = [process.expect("media_received"), process.expect("media_received")];
+    let (a, b) = (&reports[0]["kind"], &reports[1]["kind"]);
+    assert!(a != b, "two reports on {a}");
+    let [one, other] = reports;
+    if one["kind"] == first { [one, other] } else { [other, one] }
+}
+
+#[test]
+fn a_listening_peer_echoes_audio_and_video() {
+    let service = Service::start();
+    let peer = service.listen("echo", &[]);
+    let args = ["--media", "test", "--media-time", "2s", "--message", "data too"];
+    let mut caller = Running::start(service.call("echo", &args));
+    assert_eq!(caller.expect("message")["value"], "data too");
+    let [audio, video] = received(&caller, "audio");
+    assert_eq!((&audio["codec"], &video["codec"]), (&"opus".into(), &"VP8".into()));
+    // Fifty and fifteen a second were sent.
+    assert!(audio["frames"].as_u64().unwrap() > 20, "{audio}");
+    assert!(video["frames"].as_u64().unwrap() > 5, "{video}");
+    assert!(video["keyframes"].as_u64().unwrap() > 0, "{video}");
+    assert_eq!(caller.exit_code(), Some(0));
+    for report in received(&peer, "audio") {
+        assert!(report["packets"].as_u64().unwrap() > 5, "{report}");
+        assert!(report["bytes"].as_u64().unwrap() > 500, "{report}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn media_go_on_until_somebody_ends_the_call() {
+    let service = Service::start();
+    let mut peer = service.listen("echo", &["--once"]);
+    let mut caller = Running::start(service.call("echo", &["--media", "test"]));
+    let mut kinds = [caller.expect("track"), caller.expect("track")]
+        .map(|event| event["kind"].as_str().unwrap().to_owned());
+    kinds.sort();
+    assert_eq!(kinds, ["audio", "video"]);
+    caller.terminate();
+    received(&caller, "audio");
+    assert_eq!(caller.exit_code(), Some(0));
+    assert_eq!(peer.expect("ended")["reason"], "hung up by the peer");
+    assert_eq!(peer.exit_code(), Some(0));
+}
+
+#[test]
+fn a_call_without_media_is_not_echoed_any() {
+    let service = Service::start();
+    let peer = service.listen("echo", &[]);
+    let mut caller = Running::start(service.call("echo", &["--ping", "5"]));
+    assert_eq!(caller.expect("pings")["count"], 5);
+    assert_eq!(caller.exit_code(), Some(0));
+    assert_eq!(peer.expect("ended")["reason"], "hung up by the peer");
+}
+
+#[test]
+fn a_time_for_media_needs_media() {
+    let usage = run(&["call", "x", "--dev-user", "y", "--media-time", "1s"]);
+    assert_fails(&usage, 2, &["--media"]);
+}
+
 #[test]
 fn a_peer_that_is_killed_is_missed_within_seconds() {
     let service = Service::start();

@@ -20,7 +20,7 @@ const MAX_FRAME: usize = 4 * 1024 * 1024;
 /// A sequence number this far off is no late packet: the sender began anew.
 const RESTART: i16 = 8192;
 /// How often a key frame is asked for while none comes.
-const ASK_AGAIN: Duration = Duration::from_millis(500);
+pub(super) const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub(super) struct Assembler {

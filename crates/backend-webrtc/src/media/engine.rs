@@ -1,11 +1,11 @@
 //! What the engine is told about media: codecs, feedback, header extensions, interceptors.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rtc::{
-    interceptor::{Registry, Slot},
+    interceptor::{NackGeneratorBuilder, NackResponderBuilder, Registry, Slot},
     peer_connection::configuration::interceptor_registry::{
-        configure_nack, configure_rtcp_reports, configure_twcc_receiver_only,
+        configure_rtcp_reports, configure_twcc_receiver_only,
     },
     rtp_transceiver::rtp_sender::{
         RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpHeaderExtensionCapability,
@@ -15,10 +15,20 @@ use rtc::{
 use skapi_rtc_backend::{Codec, MediaKind};
 use webrtc::{error::Result as EngineResult, peer_connection::MediaEngine};
 
-use super::feedback::{KeyframeRequests, KeyframeWatch};
+use super::{
+    feedback::{KeyframeRequests, KeyframeWatch},
+    retransmissions::Retransmissions,
+};
 
 /// RFC 8843 §16.2: names a packet's section where the description does not name its source.
 const MID_EXTENSION: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
+
+/// How often missing packets are asked for, and how often each of them: one that has not come after a
+/// second comes too late.
+const ASK_FOR_MISSING: Duration = Duration::from_millis(50);
+const MAX_REQUESTS: u16 = 20;
+/// Closer to the wire than what asks for missing packets.
+const BEFORE_REQUESTS: usize = 6_500;
 
 /// Codec, payload type of it, payload type of its retransmissions, parameters. In the order in which they
 /// are offered; the payload types are those that browsers use. H.264 comes in the profiles that Chromium
@@ -76,10 +86,17 @@ pub(crate) fn interceptors(
     engine: &mut MediaEngine,
     requests: &Arc<KeyframeRequests>,
 ) -> EngineResult<Registry> {
-    let registry = configure_nack(Registry::new(), engine);
-    let registry = configure_twcc_receiver_only(registry, engine)?;
+    let registry = configure_twcc_receiver_only(Registry::new(), engine)?;
     let registry = configure_rtcp_reports(registry);
-    Ok(registry.with(Slot::IntervalPli, KeyframeWatch::new(requests.clone())))
+    let missing = NackGeneratorBuilder::new()
+        .with_interval(ASK_FOR_MISSING)
+        .with_max_nacks_per_packet(MAX_REQUESTS)
+        .build();
+    Ok(registry
+        .with(Slot::NackResponder, NackResponderBuilder::new().build())
+        .with(Slot::from(BEFORE_REQUESTS), Retransmissions::default())
+        .with(Slot::NackGenerator, missing)
+        .with(Slot::IntervalPli, KeyframeWatch::new(requests.clone())))
 }
 
 /// The codec in the engine's words, in its first form.

@@ -17,7 +17,7 @@ use skapi_rtc_backend::{
 };
 use tokio::sync::Notify;
 
-use super::assembler::Assembler;
+use super::{assembler::Assembler, gaps::Gaps};
 
 /// Packets that wait for the reader of a track: about two seconds of video in good quality.
 const MAX_PACKETS: usize = 512;
@@ -87,6 +87,7 @@ impl Drop for Arrivals {
 pub(super) struct Inbound {
     items: EventReceiver<Item>,
     assembler: Assembler,
+    gaps: Gaps,
     kind: MediaKind,
     wishes: Arc<Wishes>,
     assembling: bool,
@@ -98,6 +99,7 @@ pub(super) fn inbound(kind: MediaKind, wishes: Arc<Wishes>) -> (Arrivals, Inboun
     let inbound = Inbound {
         items: reader,
         assembler: Assembler::new(kind),
+        gaps: Gaps::default(),
         kind,
         wishes,
         assembling: true,
@@ -115,7 +117,12 @@ impl Inbound {
                 }
                 Some(RemoteTrackEvent::Lagged(count))
             }
-            Item::Packet(packet, _) if !self.assembling => Some(RemoteTrackEvent::Packet(packet)),
+            Item::Packet(packet, now) if !self.assembling => {
+                if self.kind == MediaKind::Video && self.gaps.came(packet.sequence, now) {
+                    self.wishes.keyframe.notify_one();
+                }
+                Some(RemoteTrackEvent::Packet(packet))
+            }
             Item::Packet(packet, now) => {
                 if self.assembler.push(packet, now) {
                     self.wishes.keyframe.notify_one();
@@ -131,6 +138,7 @@ impl Inbound {
         if assembling != self.assembling {
             self.assembling = assembling;
             self.assembler = Assembler::new(self.kind);
+            self.gaps = Gaps::default();
         }
     }
 }

@@ -4,10 +4,12 @@
 mod assembler;
 mod engine;
 mod feedback;
+mod gaps;
 mod inbound;
 mod local;
 mod payload;
 mod remote;
+mod retransmissions;
 mod sections;
 mod senders;
 
