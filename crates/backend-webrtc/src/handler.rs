@@ -14,8 +14,8 @@ use webrtc::{
     error::Result as EngineResult,
     media_stream::track_remote::TrackRemote as EngineTrack,
     peer_connection::{
-        PeerConnectionEventHandler, RTCIceGatheringState, RTCPeerConnectionIceErrorEvent,
-        RTCPeerConnectionIceEvent, RTCPeerConnectionState,
+        PeerConnectionEventHandler, RTCIceConnectionState, RTCIceGatheringState,
+        RTCPeerConnectionIceErrorEvent, RTCPeerConnectionIceEvent, RTCPeerConnectionState,
     },
 };
 
@@ -63,6 +63,16 @@ impl PeerConnectionEventHandler for Handler {
                 ..IceCandidate::default()
             };
             self.shared.emit(PeerEvent::Candidate(end));
+        }
+    }
+
+    /// The pair is told before the handshake over it, so that one that fails can be told from no path.
+    async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
+        if state == RTCIceConnectionState::Connected
+            && let Some(peer) = self.shared.engine_peer()
+            && let Some(pair) = convert::selected_pair(&*peer).await
+        {
+            self.shared.emit_selected_pair(pair);
         }
     }
 

@@ -24,6 +24,23 @@ pub struct CallEnd {
     pub by: Side,
 }
 
+/// Two addresses between which a path was looked for. Each is written as kind, transport and address:
+/// `host udp 192.0.2.1:5000`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TriedPair {
+    /// Ours.
+    pub local: String,
+    /// The peer's.
+    pub remote: String,
+}
+
+impl fmt::Display for TriedPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} <-> {}", self.local, self.remote)
+    }
+}
+
 /// Why a call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -46,8 +63,18 @@ pub enum EndReason {
     PeerGone,
     /// Our own connection to the service was lost before the call was up.
     SignalingLost,
-    /// The call was accepted, but the two engines could not connect in time.
+    /// The call was accepted, but its set-up did not end in time: an answer was not made, or did not come.
     ConnectTimeout,
+    /// The call was accepted, but one side had no address at which to look for it: on ours the engine
+    /// found none, or the peer told none.
+    NoCandidates(Side),
+    /// The call was accepted, but no pair of addresses led from one side to the other.
+    NoPath {
+        /// What was tried, as far as it was noted.
+        tried: Vec<TriedPair>,
+    },
+    /// A path was found, but the two engines could not agree on keys over it (DTLS).
+    HandshakeFailed,
     /// The engines' connection was lost and did not come back.
     TransportFailed,
     /// The peer has acknowledged nothing of what was said in the call for too long.
@@ -72,6 +99,9 @@ impl EndReason {
             | Self::PeerGone
             | Self::SignalingLost
             | Self::ConnectTimeout
+            | Self::NoCandidates(_)
+            | Self::NoPath { .. }
+            | Self::HandshakeFailed
             | Self::TransportFailed
             | Self::Undelivered
             | Self::ServiceRefused(_)
@@ -102,6 +132,7 @@ impl EndReason {
                 | Self::PeerGone
                 | Self::SignalingLost
                 | Self::ConnectTimeout
+                | Self::NoPath { .. }
                 | Self::TransportFailed
                 | Self::Undelivered
         )
@@ -120,9 +151,24 @@ impl fmt::Display for EndReason {
             Self::Unreachable => "nobody is connected under the called id",
             Self::PeerGone => "the peer is gone: it left the service and the connection is dead",
             Self::SignalingLost => "the connection to the service was lost before the call was up",
-            Self::ConnectTimeout => "accepted, but no path between the two sides was found in time",
+            Self::ConnectTimeout => "accepted, but the connection was not set up in time",
             Self::TransportFailed => "the connection between the two sides failed",
             Self::Undelivered => "the peer does not acknowledge what it is told any more",
+            Self::NoCandidates(Side::Local) => {
+                "accepted, but there is no network address to use here"
+            }
+            Self::NoCandidates(Side::Remote) => {
+                "accepted, but the peer named no address to reach it"
+            }
+            Self::HandshakeFailed => "a path was found, but no encrypted connection over it",
+            Self::NoPath { tried } if tried.is_empty() => {
+                "accepted, but the two sides have no kind of address in common"
+            }
+            Self::NoPath { tried } => {
+                let tried: Vec<_> = tried.iter().map(TriedPair::to_string).collect();
+                let tried = tried.join(", ");
+                return write!(f, "accepted, but no path was found between the two sides: {tried}");
+            }
             Self::ServiceRefused(what) => return write!(f, "the service refused the call: {what}"),
             Self::EngineFailed(what) => return write!(f, "the engine refused a step: {what}"),
         })

@@ -113,6 +113,8 @@ pub enum RtcOutcome {
 pub enum RtcEvent {
     /// A local candidate was gathered.
     Candidate(IceCandidate),
+    /// A pair of addresses answers; keys are agreed on next.
+    PathFound,
     /// The transports are connected.
     Connected,
     /// A transport has lost the peer for now.

@@ -32,7 +32,7 @@ mod time;
 
 pub use calls::{CallInfo, CallPhase, PlaceError, PlaceOptions, UnknownCall};
 pub use config::{BusyPolicy, Config, ConfigError};
-pub use end::{CallEnd, EndReason, Side};
+pub use end::{CallEnd, EndReason, Side, TriedPair};
 pub use event::{CallEvent, CloseReason, Event, Post};
 pub use io::{
     CallId, Generation, Input, LinkLoss, OpId, Output, Role, RtcAction, RtcEvent, RtcOutcome,

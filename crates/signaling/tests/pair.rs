@@ -374,7 +374,13 @@ impl Run {
 }
 
 fn is_silence(end: &CallEnd) -> bool {
-    matches!(end.reason, EndReason::NoAnswer | EndReason::ConnectTimeout)
+    matches!(
+        end.reason,
+        EndReason::NoAnswer
+            | EndReason::ConnectTimeout
+            | EndReason::NoCandidates(_)
+            | EndReason::NoPath { .. }
+    )
 }
 
 /// What the other side gives as the reason for this one.

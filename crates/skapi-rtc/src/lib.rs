@@ -87,7 +87,7 @@ pub use skapi_rtc_protocol::{
 };
 pub use skapi_rtc_signaling::{
     BusyPolicy, CallEnd, CloseReason, CommandError, Config as SessionConfig, ConfigError,
-    EndReason, PlaceError, Post, RequestError, Side,
+    EndReason, PlaceError, Post, RequestError, Side, TriedPair,
 };
 
 /// The examples of the README are tests too.

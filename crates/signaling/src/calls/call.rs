@@ -17,7 +17,8 @@
 //!
 //! How it ends is in `ending.rs`, what the peer says in `content.rs`, what the engine says in
 //! `engine.rs`, who offers when in `negotiation.rs`, that nothing is lost in `delivery.rs`, how a lost
-//! path is found again in `restart.rs`, and whether the peer is still there in `liveness.rs`.
+//! path is found again in `restart.rs`, and whether the peer is still there in
+//! `liveness.rs`, and why a call never came up in `diagnosis.rs`.
 
 use std::{ops::ControlFlow, time::Duration};
 
@@ -30,6 +31,7 @@ use super::{
     Ctx,
     candidates::{LocalCandidates, RemoteCandidates},
     delivery::Delivery,
+    diagnosis::Diagnosis,
     engine::Engine,
     negotiation::{Negotiation, Offer},
     restart::Restart,
@@ -64,6 +66,7 @@ pub(super) struct Call {
     pub(super) engine: Engine,
     pub(super) negotiation: Negotiation,
     pub(super) restart: Restart,
+    pub(super) diagnosis: Diagnosis,
     pub(super) local: LocalCandidates,
     pub(super) remote: RemoteCandidates,
     pub(super) deadline: Option<Instant>,
@@ -183,6 +186,7 @@ impl Call {
             engine: Engine::new(id),
             negotiation: Negotiation::default(),
             restart: Restart::default(),
+            diagnosis: Diagnosis::default(),
             local: LocalCandidates::default(),
             remote: RemoteCandidates::default(),
             deadline: None,
@@ -237,6 +241,7 @@ impl Call {
         self.role = Role::Callee;
         self.phase = Phase::Answering;
         self.negotiation = Negotiation::default();
+        self.diagnosis = Diagnosis::default();
         self.local.clear();
         self.remote.clear();
         self.failing = None;
@@ -303,9 +308,8 @@ impl Call {
         self.deadline = None;
         let reason = match self.phase {
             _ if self.failing.is_some() => self.failing.take().unwrap_or(EndReason::HungUp),
-            Phase::Dialing { accepted: true, .. } | Phase::Answering | Phase::Connecting => {
-                EndReason::ConnectTimeout
-            }
+            Phase::Dialing { accepted: true, .. } | Phase::Answering => EndReason::ConnectTimeout,
+            Phase::Connecting => self.diagnosis.why_never_up(),
             Phase::Preparing | Phase::Dialing { .. } | Phase::Ringing { .. } => EndReason::NoAnswer,
             Phase::Established => return self.on_grace_over(),
         };

@@ -24,6 +24,7 @@ impl Call {
             RtcSignal::Refused => self.on_refused(content.round, ctx),
             RtcSignal::Restart(transports) => self.on_peer_transports(&transports, ctx),
             RtcSignal::Candidate(candidate) => {
+                self.diagnosis.note_peers(&candidate);
                 if let Some(candidate) = self.remote.offer(candidate) {
                     self.engine.ask(RtcAction::AddCandidate(candidate), ctx.out);
                 }

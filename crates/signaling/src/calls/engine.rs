@@ -102,9 +102,14 @@ impl Call {
         }
         match event {
             RtcEvent::Candidate(candidate) => {
+                self.diagnosis.note_ours(&candidate);
                 if let Some(candidate) = self.local.offer(candidate) {
                     self.send(RtcSignal::Candidate(candidate), ctx);
                 }
+                Flow::Continue(())
+            }
+            RtcEvent::PathFound => {
+                self.diagnosis.path_found();
                 Flow::Continue(())
             }
             RtcEvent::Connected => {

@@ -4,6 +4,7 @@ mod call;
 mod candidates;
 mod content;
 mod delivery;
+mod diagnosis;
 mod echoes;
 mod ending;
 mod engine;

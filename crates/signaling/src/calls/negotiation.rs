@@ -261,6 +261,7 @@ impl Call {
     fn on_offer_made(&mut self, result: Result<RtcOutcome, String>, ctx: &mut Ctx<'_>) -> Flow {
         match result {
             Ok(RtcOutcome::Description(offer)) => {
+                self.diagnosis.note_our_description(&offer);
                 if matches!(self.phase, Phase::Preparing) {
                     self.negotiation.state = State::Offered { round: None, until: None };
                     self.phase = Phase::Dialing { ringing: false, accepted: false };
@@ -296,6 +297,7 @@ impl Call {
                 return self.on_step_failed(what, ctx);
             }
         };
+        self.diagnosis.note_our_description(&answer);
         let first = matches!(self.phase, Phase::Answering);
         self.send_of_round(RtcSignal::Answer(answer), offer.round, ctx);
         if first {
@@ -348,6 +350,7 @@ impl Call {
     }
 
     fn described(&mut self, remote: SessionDescription, ctx: &mut Ctx<'_>) {
+        self.diagnosis.note_peers_description(&remote);
         if self.negotiation.waiting.is_none() {
             // Otherwise what is held may be meant for the offer that waits, which comes next.
             self.release_remote_candidates(&remote, ctx);

@@ -97,7 +97,12 @@ impl Call {
     /// The transports have failed; without a restart they do not come back.
     pub(super) fn on_failed(&mut self, ctx: &mut Ctx<'_>) -> Flow {
         if !self.can_restart() {
-            return self.on_transport_lost(EndReason::TransportFailed, ctx);
+            let reason = if self.is_established() {
+                EndReason::TransportFailed
+            } else {
+                self.diagnosis.why_never_up()
+            };
+            return self.on_transport_lost(reason, ctx);
         }
         if self.engine.transport != Transport::Interrupted {
             self.interrupted(ctx);

@@ -101,14 +101,6 @@ fn a_hang_up_of_something_earlier_does_not_touch_a_call_the_peer_does_not_know()
 }
 
 #[test]
-fn the_engines_find_no_path_in_time() {
-    let (mut desk, _, call) = in_phase(CallPhase::Connecting);
-    desk.wait(secs(30));
-    assert_eq!(desk.said()[0].reason, Some(HangupReason::Failed));
-    assert_eq!(desk.end_of(call), local(EndReason::ConnectTimeout));
-}
-
-#[test]
 fn an_engine_that_never_answers_is_not_waited_for() {
     let (mut desk, _, call) = in_phase(CallPhase::Answering);
     desk.wait(secs(30));

@@ -116,6 +116,27 @@ fn against_skapis_client_the_connection_ids_decide() {
     assert!(matches!(signals[0].signal, RtcSignal::Answer(_)), "no hang-up, it would end both");
 }
 
+/// Its client rings when we call it while it calls us; should its user decline ours, or let its own go,
+/// nothing is left that stands in the way of a second try.
+#[test]
+fn glare_with_skapis_client_that_fails_is_mended_by_a_second_try() {
+    for we_win in [true, false] {
+        let (mut desk, mut zoe) = (Desk::up(), Peer::stock("zoe"));
+        zoe.cid = super::harness::cid(if we_win { "z-zoe" } else { "a-zoe" });
+        let first = zoe.is_called(&mut desk);
+        desk.hears(&zoe, zoe.offer());
+        desk.engine_works();
+        desk.frame(zoe.hangs_up(None));
+        assert_eq!(desk.end_of(first).by, skapi_rtc_signaling::Side::Remote);
+        assert_eq!(desk.session.usage().index, 0);
+        let second = zoe.is_called(&mut desk);
+        desk.hears(&zoe, zoe.answer());
+        desk.engine_works();
+        desk.reports(second, RtcEvent::Connected);
+        assert_eq!(desk.phase(second), Some(CallPhase::Established));
+    }
+}
+
 #[test]
 fn without_an_own_id_we_give_way_to_skapis_client() {
     let (mut desk, mut zoe) = (Desk::up_at_skapi(), Peer::stock("zoe"));

@@ -5,6 +5,7 @@
 mod candidates;
 #[cfg(test)]
 mod delivery;
+mod diagnosis;
 #[cfg(test)]
 mod ends;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The engines' connection: interrupted, back, failed, closed.
 
 use skapi_rtc_protocol::{HangupReason, RtcSignal};
-use skapi_rtc_signaling::{CallEvent, CallPhase, EndReason, RtcEvent};
+use skapi_rtc_signaling::{CallEvent, CallPhase, EndReason, RtcEvent, Side};
 
 use super::{
     harness::{Desk, local, millis, remote, secs},
@@ -78,7 +78,7 @@ fn a_failure_before_the_call_is_up_is_its_end() {
     assert_eq!(desk.call_events(), []);
     desk.reports(call, RtcEvent::Failed);
     desk.wait(secs(1));
-    assert_eq!(desk.end_of(call), local(EndReason::TransportFailed));
+    assert_eq!(desk.end_of(call), local(EndReason::NoCandidates(Side::Local)));
 }
 
 #[test]

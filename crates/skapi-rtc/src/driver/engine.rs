@@ -174,6 +174,7 @@ impl Pump {
                 PeerEvent::NegotiationNeeded => self.report(RtcEvent::NegotiationNeeded).await,
                 PeerEvent::SelectedPair(pair) => {
                     self.shared.pair.send_replace(Some(pair));
+                    self.report(RtcEvent::PathFound).await;
                 }
                 PeerEvent::Channel(handle) => {
                     if let Err(refused) = self.shared.add_channel(handle) {
