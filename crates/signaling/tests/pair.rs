@@ -22,6 +22,7 @@ struct Kind {
     failing_ops: f64,
     lost_contents: f64,
     cuts: bool,
+    paths: bool,
     restarts: bool,
     resumes: bool,
     greets: bool,
@@ -34,6 +35,7 @@ const CALM: Kind = Kind {
     failing_ops: 0.0,
     lost_contents: 0.0,
     cuts: false,
+    paths: false,
     restarts: false,
     resumes: false,
     greets: true,
@@ -95,11 +97,22 @@ fn services_that_start_again_leave_nothing() {
     run_seeds(Kind { nodes: 3, actions: 24, ..restarts }, 60);
 }
 
+#[test]
+fn paths_that_break_are_found_again() {
+    let paths = Kind { paths: true, ..CALM };
+    let seen = run_seeds(paths, 150);
+    assert!(seen.up * 5 > seen.calls, "few calls were ever up: {seen:?}");
+    assert!(seen.restarted > 50, "few paths were ever lost for long: {seen:?}");
+    run_seeds(Kind { cuts: true, resumes: true, lost_contents: 0.05, ..paths }, 100);
+    run_seeds(Kind { failing_ops: 0.03, ..paths }, 60);
+}
+
 #[derive(Debug, Default)]
 struct Seen {
     calls: usize,
     up: usize,
     both_at_once: usize,
+    restarted: usize,
 }
 
 fn run_seeds(kind: Kind, default: u64) -> Seen {
@@ -118,6 +131,7 @@ fn run_seeds(kind: Kind, default: u64) -> Seen {
         seen.calls += run.seen.calls;
         seen.up += run.seen.up;
         seen.both_at_once += run.seen.both_at_once;
+        seen.restarted += run.world.ice_restarts;
     }
     seen
 }
@@ -193,6 +207,11 @@ impl Run {
         let node = self.some(&self.nodes.clone());
         let calls: Vec<_> = self.world.node(node).session.calls().collect();
         let roll = self.world.rng.u32(0..100);
+        if self.kind.paths && (12..24).contains(&roll) {
+            let peer = self.some(&self.nodes.clone());
+            let time = Duration::from_millis(self.world.rng.u64(500..40_000));
+            return self.world.cut_path(node, peer, time);
+        }
         if self.kind.cuts && roll < 12 {
             return self.world.cut(node);
         }
@@ -273,6 +292,13 @@ impl Run {
                 return Err(format!("{key}, {ends:?}: they stand at {phases:?}"));
             }
         }
+        for node in &self.nodes {
+            for call in self.world.node(*node).session.calls() {
+                if self.kind.paths && !self.world.has_path(*node, call.call) {
+                    return Err(format!("{node}, {}: up without a path", call.call));
+                }
+            }
+        }
         if !self.kind.cuts && self.kind.failing_ops == 0.0 && !self.world.fabric.all_agree() {
             return Err("two engines hold different descriptions".to_owned());
         }
@@ -302,7 +328,7 @@ impl Run {
 
     /// Who ended a call gives the reason, and the other side repeats it.
     fn check_reasons(&mut self) -> Checked {
-        if (self.kind.cuts && !self.kind.resumes) || self.kind.restarts {
+        if (self.kind.cuts && !self.kind.resumes) || self.kind.restarts || self.kind.paths {
             return Ok(()); // a side that cannot be told has its own reason
         }
         for (key, ends) in self.by_key() {

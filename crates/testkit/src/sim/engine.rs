@@ -66,6 +66,11 @@ impl FakeEngine {
         !self.queue.is_empty()
     }
 
+    /// How often the open connection has started ICE anew.
+    pub(crate) fn ice(&self, fabric: &mut Fabric) -> Option<u64> {
+        fabric.get(self.pc?).map(|pc| pc.ice)
+    }
+
     /// The open connection.
     pub(crate) fn pc(&self) -> Option<PcId> {
         self.pc
@@ -103,7 +108,7 @@ impl FakeEngine {
             return self.wrong(around, format_args!("{action:?} without a peer connection"));
         };
         match action {
-            RtcAction::MakeOffer { .. } => self.make_offer(pc, around),
+            RtcAction::MakeOffer { ice_restart } => self.make_offer(pc, ice_restart, around),
             RtcAction::AcceptOffer(offer) => self.accept_offer(pc, &offer, around),
             RtcAction::AcceptAnswer(answer) => self.accept_answer(pc, &answer, around),
             RtcAction::SetIceServers(_) => Ok(RtcOutcome::Done),
@@ -143,7 +148,15 @@ impl FakeEngine {
         Ok(RtcOutcome::Done)
     }
 
-    fn make_offer(&mut self, pc: PcId, around: &mut Surroundings<'_>) -> Outcome {
+    fn make_offer(
+        &mut self,
+        pc: PcId,
+        ice_restart: bool,
+        around: &mut Surroundings<'_>,
+    ) -> Outcome {
+        if ice_restart {
+            around.fabric.restart(pc);
+        }
         let offer = around.fabric.describe(pc, None);
         let Some(state) = around.fabric.get(pc) else {
             return self.wrong(around, format_args!("offer of a closed connection"));
@@ -165,13 +178,19 @@ impl FakeEngine {
         let Some(offer) = Described::read(offer, SdpKind::Offer) else {
             return self.wrong(around, format_args!("this is no offer: {offer:?}"));
         };
-        let answer = around.fabric.describe(pc, Some(offer.number));
         let Some(state) = around.fabric.get(pc) else {
             return self.wrong(around, format_args!("answer of a closed connection"));
         };
         if state.pending.is_some() {
             return self.wrong(around, format_args!("peer's offer without taking the own back"));
         }
+        if state.agreed.is_some_and(|(_, before)| before.ice != offer.ice) {
+            around.fabric.restart(pc);
+        }
+        let answer = around.fabric.describe(pc, Some(offer.number));
+        let Some(state) = around.fabric.get(pc) else {
+            return self.wrong(around, format_args!("answer of a closed connection"));
+        };
         state.agreed = Some((answer, offer));
         around.gather(pc);
         Ok(RtcOutcome::Description(answer.write()))
@@ -256,10 +275,10 @@ impl Surroundings<'_> {
         if std::mem::replace(&mut state.gathered, true) {
             return;
         }
-        let owner = state.owner;
+        let (owner, ice) = (state.owner, state.ice);
         let tells_ufrag = self.rng.bool();
         for number in 0..self.rng.usize(self.options.candidates.clone()) {
-            let candidate = fabric::candidate(pc, number, tells_ufrag);
+            let candidate = fabric::candidate(pc, ice, number, tells_ufrag);
             self.report(owner, RtcEvent::Candidate(candidate));
         }
         self.report(owner, RtcEvent::Candidate(IceCandidate::default()));

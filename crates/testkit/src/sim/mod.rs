@@ -14,6 +14,7 @@ mod fabric;
 mod lanes;
 mod node;
 mod options;
+mod paths;
 mod service;
 mod world;
 

@@ -16,6 +16,7 @@ use super::{
     engine::{FakeEngine, Surroundings},
     fabric::{Described, Owner},
     options::pick,
+    paths::PathDue,
     service::Delivery,
 };
 use crate::Schedule;
@@ -36,8 +37,10 @@ pub struct World {
     pub rng: fastrand::Rng,
     /// The peer connections.
     pub fabric: Fabric,
+    /// How often ICE was started anew.
+    pub ice_restarts: usize,
     options: Options,
-    schedule: Schedule<Due>,
+    pub(super) schedule: Schedule<Due>,
     sockets: u64,
     service: Service,
     up: Lanes,
@@ -47,7 +50,7 @@ pub struct World {
 }
 
 #[derive(Debug)]
-enum Due {
+pub(super) enum Due {
     SocketOpens { node: NodeId, resumption: Resumption },
     ToService { from: ConnectionId, socket: u64, text: String },
     ToClient { node: NodeId, socket: u64, text: String },
@@ -57,6 +60,7 @@ enum Due {
     WindowOver { cid: ConnectionId, socket: u64 },
     OpEnds { node: NodeId, call: CallId },
     Report { owner: Owner, event: RtcEvent },
+    Path(PathDue),
 }
 
 impl World {
@@ -68,6 +72,7 @@ impl World {
             trace: Vec::new(),
             rng: fastrand::Rng::with_seed(seed),
             fabric: Fabric::default(),
+            ice_restarts: 0,
             service: Service::new(options.greets, options.resumes),
             options,
             schedule: Schedule::default(),
@@ -237,6 +242,7 @@ impl World {
                 self.deliver(out);
             }
             Due::OpEnds { node, call } => self.op_ends(node, call),
+            Due::Path(due) => self.on_path(due),
             Due::Report { owner, event } => {
                 let Owner { node, call, generation } = owner;
                 let event = Input::RtcEvent { call, generation, event };
@@ -257,7 +263,10 @@ impl World {
         let Some(engine) = self.nodes[node.0].engines.get_mut(&call) else {
             return;
         };
+        let ice_before = engine.ice(around.fabric);
         let done = engine.finish_op(&mut around);
+        let restarted = engine.ice(around.fabric).filter(|now| Some(*now) > ice_before);
+        let pc = engine.pc();
         if engine.is_busy() {
             let delay = pick(&mut self.rng, &self.options.op_delay);
             self.schedule.after(delay, Due::OpEnds { node, call });
@@ -265,15 +274,26 @@ impl World {
             self.nodes[node.0].engines.remove(&call);
         }
         for report in reports {
-            let (owner, event) = (report.owner, report.event);
-            // What one connection reports comes in order.
-            let last = self.reported.entry(owner).or_insert(Instant::ZERO);
-            *last = (self.schedule.now() + report.after).max(*last);
-            self.schedule.at(*last, Due::Report { owner, event });
+            self.report_after(report.after, report.owner, report.event);
+        }
+        if let (Some(pc), Some(ice @ 1..)) = (pc, restarted) {
+            self.ice_restarted(pc, ice);
         }
         if let Some((op, result)) = done {
             self.input(node, Input::RtcDone { op, result }, Cause::Engine(call));
         }
+    }
+
+    pub(super) fn report(&mut self, owner: Owner, event: RtcEvent) {
+        let after = pick(&mut self.rng, &self.options.report_delay);
+        self.report_after(after, owner, event);
+    }
+
+    /// What one connection reports comes in order.
+    fn report_after(&mut self, after: Duration, owner: Owner, event: RtcEvent) {
+        let last = self.reported.entry(owner).or_insert(Instant::ZERO);
+        *last = (self.schedule.now() + after).max(*last);
+        self.schedule.at(*last, Due::Report { owner, event });
     }
 
     fn deliver(&mut self, deliveries: Vec<Delivery>) {
@@ -387,7 +407,7 @@ impl World {
         }
     }
 
-    fn note(&mut self, line: impl FnOnce() -> String) {
+    pub(super) fn note(&mut self, line: impl FnOnce() -> String) {
         if self.options.trace {
             let at = self.now().since_origin();
             self.trace.push(format!("{at:>12.3?} {}", line()));
