@@ -2,7 +2,7 @@
 //
 // `cargo xtask test browser` runs it with all that it needs. By hand:
 //
-//   SKAPI_RTC_PROGRAM=../../target/debug/skapi-rtc node run.js [--rounds N] [--list] [filters]
+//   SKAPI_RTC_PROGRAM=../../target/debug/skapi-rtc node run.js [--rounds N] [--client ours] [--list] [filters]
 
 import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -16,6 +16,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     rounds: { type: "string", default: "1" },
+    client: { type: "string", default: "skapi-js" },
     list: { type: "boolean", default: false },
     artefacts: { type: "string", default: join(here, "..", "..", "target", "browser-tests") },
   },

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     shell::{cargo, complain, run, succeeds},
-    workspace,
+    web, workspace,
 };
 
 /// Where the tests are, from the root of the workspace.
@@ -23,6 +23,8 @@ const USUAL_PLACES: &[&str] = &[
     "/usr/bin/google-chrome",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 ];
+/// The variable that says where our client for pages is.
+const PACKAGE: &str = "SKAPI_RTC_PACKAGE";
 /// The oldest Node.js that will do.
 const NODE: u32 = 18;
 
@@ -104,6 +106,11 @@ pub(crate) fn tests(args: &[String]) -> Result<Result<Command, String>> {
         .args(args)
         .current_dir(workspace::root())
         .env("SKAPI_RTC_PROGRAM", program);
+    match web::build() {
+        Ok(package) => drop(command.env(PACKAGE, package)),
+        // The scenarios that need it fail, and say so.
+        Err(error) => complain(&format!("note: our client for pages was not built: {error:#}")),
+    }
     if let Some(path) = chromium() {
         command.env(CHROMIUM, path);
     }

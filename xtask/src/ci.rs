@@ -51,8 +51,10 @@ fn steps(steps: &[Step]) -> Result<()> {
 
 fn format() -> Result<()> {
     run_command(cargo(&["fmt", "--all", "--check"]))?;
-    let fuzz = ["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"];
-    run_command(cargo(&fuzz))
+    for outside in ["fuzz/Cargo.toml", "tools/bindgen/Cargo.toml"] {
+        run_command(cargo(&["fmt", "--manifest-path", outside, "--check"]))?;
+    }
+    Ok(())
 }
 
 fn clippy() -> Result<()> {

@@ -74,6 +74,13 @@ const LAYERS: &[Layer] = &[
         why: "the program shows what the facade can do, so it reaches behind it for nothing",
     },
     Layer {
+        package: "skapi-rtc-js",
+        may: &["skapi-rtc", "skapi-rtc-backend-web"],
+        may_optionally: &[],
+        may_in_tests: &[],
+        why: "the package for pages hands out the facade and the browser's own objects",
+    },
+    Layer {
         package: "skapi-rtc-testkit",
         may: &[
             "skapi-rtc-protocol",

@@ -10,6 +10,7 @@ mod shell;
 mod skips;
 mod tally;
 mod tests_command;
+mod web;
 mod workspace;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ What a contributor runs: cargo xtask <command>
   bench [names]       run the benchmarks, or those with these names
   fuzz [target]       run the fuzzer on every target, or on this one
       --seconds N     how long on each (default 60)
+  web                 build the package for pages, in target/web/pkg
   help                this text
 ";
 
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         "layers" => no_args(&args).and_then(|()| layers::run()),
         "bench" => bench::run(&args),
         "fuzz" => fuzz::run(&args),
+        "web" => no_args(&args).and_then(|()| web::run()),
         "help" | "--help" | "-h" => {
             say(HELP.trim_end());
             Ok(())

@@ -39,6 +39,17 @@ pub(crate) fn run(mut command: Command) -> Result<()> {
     Ok(())
 }
 
+/// Runs a command and gives what it prints.
+pub(crate) fn output(mut command: Command) -> Result<String> {
+    let shown = shown(&command);
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.with_context(|| format!("`{shown}` could not be started"))?;
+    if !output.status.success() {
+        bail!("`{shown}` failed ({})", output.status);
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 /// Runs a command, shows what it prints, and hands each line to `read`. Tells whether it succeeded.
 pub(crate) fn watch(mut command: Command, mut read: impl FnMut(&str)) -> Result<bool> {
     let shown = shown(&command);

@@ -1,9 +1,8 @@
 //! Where a service is: one base address, and the addresses below it.
 
 use skapi_rtc_signaling::Resumption;
-use url::Url;
 
-use crate::transport::OpenRequest;
+use crate::{address::Url, transport::OpenRequest};
 
 /// The addresses of a realtime service.
 ///

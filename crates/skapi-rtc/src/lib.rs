@@ -44,6 +44,7 @@
 //! [`Transport`](transport::Transport). The defaults come with the features `webrtc` and `websocket`, in a
 //! browser (`wasm32-unknown-unknown`) with `web` and `websocket`; others are set in the [`ConnectOptions`].
 
+mod address;
 mod call;
 mod channel;
 mod connection_hook;

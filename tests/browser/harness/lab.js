@@ -16,8 +16,10 @@ export const OWNER = "11111111-2222-4333-8444-555555555555";
 export const GROUP = "RTCCall";
 
 export class Lab {
-  constructor(browser, pages) {
+  constructor(browser, pages, client) {
     this.browser = browser;
+    /** Whose client tabs load, unless they say otherwise: `skapi-js` or `ours`. */
+    this.client = client;
     this.pages = pages;
     this.users = [];
     this.programs = [];
@@ -84,7 +86,7 @@ export class Lab {
 
   /** Opens a tab in which the client is loaded, and has not looked for its service yet. */
   async tab(name, options = {}) {
-    const url = options.url ?? this.pages.url;
+    const url = options.url ?? this.pages.of(options.client ?? this.client);
     const user = await User.open(options.browser ?? this.browser, url, { name, ...options });
     this.users.push(user);
     return user;

@@ -16,7 +16,20 @@ export const CLIENT = join(
   "dist",
   "skapi.js",
 );
-const TYPES = { html: "text/html", js: "text/javascript" };
+/** Our own client for pages, as `cargo xtask web` builds it. */
+const PACKAGE = process.env.SKAPI_RTC_PACKAGE;
+const TYPES = { html: "text/html", js: "text/javascript", mjs: "text/javascript", wasm: "application/wasm" };
+
+/** A file of ours: `package/…` of our client, `ours.html` the page with nothing but the script tag changed. */
+async function file(name) {
+  const plain = (text) => text.replace(/[^\w.-]/g, "");
+  if (name === "ours.html") {
+    const page = await readFile(join(PAGES, "lab.html"), "utf8");
+    return page.replace('"/skapi.js"', '"/package/skapi-rtc.js"');
+  }
+  if (name.startsWith("package/")) return readFile(join(PACKAGE, plain(name.slice("package/".length))));
+  return readFile(join(PAGES, plain(name)));
+}
 
 /** Starts the server and gives its address, and a way to end it. */
 export async function servePages() {
@@ -24,9 +37,9 @@ export async function servePages() {
   const server = createServer(async (request, response) => {
     const name = new URL(request.url, "http://localhost").pathname.slice(1) || "lab.html";
     try {
-      const body = name === "skapi.js" ? client : await readFile(join(PAGES, name.replace(/[^\w.-]/g, "")));
-      response.setHeader("Content-Type", `${TYPES[name.split(".").pop()] ?? "text/plain"}; charset=utf-8`);
-      response.end(body);
+      const type = TYPES[name.split(".").pop()] ?? "text/plain";
+      response.setHeader("Content-Type", type.startsWith("text/") ? `${type}; charset=utf-8` : type);
+      response.end(name === "skapi.js" ? client : await file(name));
     } catch {
       response.statusCode = 404;
       response.end("there is no such page");
@@ -36,6 +49,12 @@ export async function servePages() {
   // Cameras and microphones need a secure place, and `localhost` is one.
   return {
     url: `http://localhost:${server.address().port}`,
+    /** The page of a client: `skapi-js`, or `ours`. */
+    of(client) {
+      if (client !== "ours") return this.url;
+      if (!PACKAGE) throw new Error("SKAPI_RTC_PACKAGE must say where our client is; `cargo xtask web` builds it");
+      return `${this.url}/ours.html`;
+    },
     close() {
       server.closeAllConnections?.();
       server.close();

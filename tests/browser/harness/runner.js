@@ -18,7 +18,7 @@ export function scenario(name, play) {
 }
 
 /** Runs those whose names contain a filter. Tells whether all of them held. */
-export async function run({ filters, rounds, list, artefacts }) {
+export async function run({ filters, rounds, list, artefacts, client }) {
   const chosen = scenarios.filter(({ name }) => !filters.length || filters.some((filter) => name.includes(filter)));
   if (list) {
     for (const { name } of chosen) console.log(name);
@@ -32,7 +32,7 @@ export async function run({ filters, rounds, list, artefacts }) {
     for (let round = 1; round <= rounds; round += 1) {
       for (const { name, play } of chosen) {
         const title = rounds > 1 ? `${name} (round ${round})` : name;
-        if (!(await holds(title, play, browser, pages, artefacts))) failed.push(title);
+        if (!(await holds(title, play, new Lab(browser, pages, client), artefacts))) failed.push(title);
       }
     }
     await browser.close();
@@ -48,8 +48,7 @@ export async function run({ filters, rounds, list, artefacts }) {
   return failed.length === 0;
 }
 
-async function holds(name, play, browser, pages, artefacts) {
-  const lab = new Lab(browser, pages);
+async function holds(name, play, lab, artefacts) {
   const begun = Date.now();
   let patience;
   try {
