@@ -17,6 +17,7 @@ use webrtc::{error::Result as EngineResult, peer_connection::MediaEngine};
 
 use super::{
     feedback::{KeyframeRequests, KeyframeWatch},
+    passing::Passing,
     retransmissions::Retransmissions,
 };
 
@@ -94,9 +95,9 @@ pub(crate) fn interceptors(
         .build();
     Ok(registry
         .with(Slot::NackResponder, NackResponderBuilder::new().build())
-        .with(Slot::from(BEFORE_REQUESTS), Retransmissions::default())
+        .with(Slot::from(BEFORE_REQUESTS), Passing::new(Retransmissions::default()))
         .with(Slot::NackGenerator, missing)
-        .with(Slot::IntervalPli, KeyframeWatch::new(requests.clone())))
+        .with(Slot::IntervalPli, Passing::new(KeyframeWatch(requests.clone()))))
 }
 
 /// The codec in the engine's words, in its first form.

@@ -7,6 +7,7 @@ mod feedback;
 mod gaps;
 mod inbound;
 mod local;
+mod passing;
 mod payload;
 mod remote;
 mod retransmissions;

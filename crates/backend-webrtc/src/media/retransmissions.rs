@@ -3,16 +3,11 @@
 //! The engine unpacks them too, but only behind what asks for missing packets, which then never learns
 //! that they came and asks again and again: at 5 % of loss most of what a browser sent was retransmitted.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    time::Instant,
-};
+use std::collections::HashMap;
 
-use rtc::{
-    interceptor::{Interceptor, Packet, StreamInfo, TaggedPacket},
-    sansio::Protocol,
-};
-use webrtc::error::Error as EngineError;
+use rtc::interceptor::{Packet, StreamInfo};
+
+use super::passing::Look;
 
 /// The number of the packet that is repeated comes first.
 const NUMBER: usize = 2;
@@ -21,8 +16,6 @@ const NUMBER: usize = 2;
 pub(super) struct Retransmissions {
     /// By the number of their source (SSRC).
     repeated: HashMap<u32, Repeated>,
-    read: VecDeque<TaggedPacket>,
-    written: VecDeque<TaggedPacket>,
 }
 
 /// What a source repeats.
@@ -50,41 +43,14 @@ impl Retransmissions {
     }
 }
 
-impl Protocol<TaggedPacket, TaggedPacket, ()> for Retransmissions {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = EngineError;
-    type Time = Instant;
-
-    fn handle_read(&mut self, mut message: TaggedPacket) -> Result<(), EngineError> {
-        if let Packet::Rtp(packet) = &mut message.message.packet {
+impl Look for Retransmissions {
+    fn look(&mut self, packet: &mut Packet) {
+        if let Packet::Rtp(packet) = packet {
             self.unpack(packet);
         }
-        self.read.push_back(message);
-        Ok(())
     }
 
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.read.pop_front()
-    }
-
-    fn handle_write(&mut self, message: TaggedPacket) -> Result<(), EngineError> {
-        self.written.push_back(message);
-        Ok(())
-    }
-
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.written.pop_front()
-    }
-}
-
-impl Interceptor for Retransmissions {
-    fn bind_local_stream(&mut self, _: &StreamInfo) {}
-
-    fn unbind_local_stream(&mut self, _: &StreamInfo) {}
-
-    fn bind_remote_stream(&mut self, info: &StreamInfo) {
+    fn source_bound(&mut self, info: &StreamInfo) {
         if let (Some(source), Some(retransmitted_as)) = (info.ssrc_rtx, info.payload_type_rtx) {
             let repeated =
                 Repeated { retransmitted_as, source: info.ssrc, payload_type: info.payload_type };
@@ -92,7 +58,7 @@ impl Interceptor for Retransmissions {
         }
     }
 
-    fn unbind_remote_stream(&mut self, info: &StreamInfo) {
+    fn source_unbound(&mut self, info: &StreamInfo) {
         self.repeated.retain(|_, repeated| repeated.source != info.ssrc);
     }
 }
@@ -120,7 +86,7 @@ mod tests {
         let mut info = StreamInfo::default();
         (info.ssrc, info.payload_type) = (1, 96);
         (info.ssrc_rtx, info.payload_type_rtx) = (Some(2), Some(97));
-        retransmissions.bind_remote_stream(&info);
+        retransmissions.source_bound(&info);
 
         let mut repeated = packet(2, 97, &[0x12, 0x34, 9, 8]);
         retransmissions.unpack(&mut repeated);
@@ -136,7 +102,7 @@ mod tests {
             assert_eq!(other, packet(ssrc, payload_type, payload), "{ssrc} {payload_type}");
         }
 
-        retransmissions.unbind_remote_stream(&info);
+        retransmissions.source_unbound(&info);
         let mut unknown = packet(2, 97, &[0, 1, 2]);
         retransmissions.unpack(&mut unknown);
         assert_eq!(unknown.header.ssrc, 2);

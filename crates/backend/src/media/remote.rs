@@ -53,7 +53,8 @@ pub enum RemoteTrackEvent {
     /// This many packets were dropped because nobody read them in time (frames, from an engine that
     /// knows frames only).
     Lagged(u64),
-    /// The sender stopped the track, or the connection is closed. Last event.
+    /// The track is over, at the latest with its connection. Last event. A track that the sender took out
+    /// of the negotiation may also just fall silent.
     Ended,
 }
 
