@@ -102,6 +102,7 @@ impl Backend for WebRtcBackend {
             pulse.clone(),
             self.config.send_buffer,
             self.config.max_message_size,
+            LocalAddresses(self.config.clone()),
             runtime,
         );
         let buffers = SocketBuffers {

@@ -17,6 +17,7 @@ mod handover;
 mod incoming;
 mod ledger;
 mod media;
+mod moves;
 mod outgoing;
 mod peer;
 mod pulse;

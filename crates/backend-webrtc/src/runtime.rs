@@ -25,9 +25,15 @@ use crate::{ledger::Ledger, pulse::Pulse};
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// A round that waits for so long is one in which nothing happens.
+const REST: Duration = Duration::from_millis(50);
+
 /// What is told when a connection's driver has ended, for whatever reason.
 pub(crate) trait DriverWatch: Send + Sync {
     fn driver_ended(&self);
+
+    /// The driver has nothing to do for a while.
+    fn driver_rests(&self);
 }
 
 /// Sizes of the UDP sockets' kernel buffers, in bytes.
@@ -124,6 +130,11 @@ impl Runtime for EngineRuntime {
         }
         if self.pulse.catch_up(look) {
             duration = Duration::ZERO;
+        }
+        if duration >= REST
+            && let Some(watch) = self.watch.upgrade()
+        {
+            watch.driver_rests();
         }
         Box::pin(DriverSleep {
             sleep: Box::pin(tokio::time::sleep(duration)),

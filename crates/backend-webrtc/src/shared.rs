@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -9,16 +10,19 @@ use std::{
 };
 
 use skapi_rtc_backend::{
-    CandidatePair, Codec, ConnectionState, EventSender, PeerEvent, PeerEvents, TrySendError, queue,
+    CandidateKind, CandidatePair, Codec, ConnectionState, EventSender, PeerEvent, PeerEvents,
+    TrySendError, queue,
 };
 use tokio::{runtime::Handle, sync::watch};
 use tracing::warn;
 use webrtc::peer_connection::PeerConnection as EnginePeer;
 
 use crate::{
+    addresses::LocalAddresses,
     births::Births,
     ledger::Ledger,
     media::{KeyframeRequests, Local, PayloadTypes},
+    moves::{Moves, Path},
     outgoing::Outgoing,
     pulse::Pulse,
     runtime::DriverWatch,
@@ -45,6 +49,7 @@ pub(crate) struct Shared {
     /// Whether an offer of ours is being made or waits for its answer.
     offering: AtomicBool,
     over: watch::Sender<bool>,
+    moves: Mutex<Moves>,
     state: Mutex<State>,
 }
 
@@ -64,6 +69,7 @@ impl Shared {
         pulse: Arc<Pulse>,
         send_buffer: usize,
         max_message_size: usize,
+        addresses: LocalAddresses,
         runtime: Handle,
     ) -> (Arc<Self>, PeerEvents) {
         let (events, reader) = queue(MAX_EVENTS, usize::MAX);
@@ -79,6 +85,7 @@ impl Shared {
             closing: AtomicBool::new(false),
             offering: AtomicBool::new(false),
             over: watch::Sender::new(false),
+            moves: Mutex::new(Moves::new(addresses)),
             state: Mutex::new(State {
                 events: Some(events),
                 connection: ConnectionState::New,
@@ -198,6 +205,18 @@ impl Shared {
         matches!(self.state().connection, Connected | Disconnected | Failed)
     }
 
+    /// What the connection would lose with an address of the machine.
+    fn path(&self) -> Path {
+        let state = self.state();
+        if state.connection != ConnectionState::Connected {
+            return Path::Lost;
+        }
+        let local = state.selected_pair.as_ref().map(|pair| &pair.local);
+        let host = local.filter(|local| local.kind == CandidateKind::Host);
+        let address = host.and_then(|local| local.address.parse::<SocketAddr>().ok());
+        address.map_or(Path::FromAny, |address| Path::From(address.ip()))
+    }
+
     /// Hurries the driver through a step of a negotiation.
     pub(crate) fn hurry(&self, restarts_ice: bool) {
         match self.state().connection {
@@ -257,6 +276,13 @@ impl Shared {
 }
 
 impl DriverWatch for Shared {
+    fn driver_rests(&self) {
+        let mut moves = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
+        if moves.look(|| self.path()) {
+            self.emit(PeerEvent::AddressesChanged);
+        }
+    }
+
     fn driver_ended(&self) {
         self.finish();
     }

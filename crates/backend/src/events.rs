@@ -32,6 +32,8 @@ pub enum PeerEvent {
     State(ConnectionState),
     /// Something was added or removed that only a new negotiation carries over.
     NegotiationNeeded,
+    /// The machine has moved to other addresses, so that the path may be gone: from engines that look.
+    AddressesChanged,
     /// The pair of candidates that carries the traffic was chosen or has changed.
     SelectedPair(CandidatePair),
     /// The peer opened a data channel.

@@ -239,6 +239,7 @@ impl Sorters {
                 PeerEvent::Candidate(candidate) => drop(self.candidates.send(candidate)),
                 PeerEvent::Track(track) => drop(self.tracks.send(track)),
                 PeerEvent::NegotiationNeeded => drop(self.needed.send(())),
+                PeerEvent::AddressesChanged => {}
             }
         }
     }

@@ -172,6 +172,7 @@ impl Pump {
                 }
                 PeerEvent::State(state) => self.on_state(state).await,
                 PeerEvent::NegotiationNeeded => self.report(RtcEvent::NegotiationNeeded).await,
+                PeerEvent::AddressesChanged => self.report(RtcEvent::AddressesChanged).await,
                 PeerEvent::SelectedPair(pair) => {
                     self.shared.pair.send_replace(Some(pair));
                     self.report(RtcEvent::PathFound).await;
