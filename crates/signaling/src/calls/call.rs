@@ -74,6 +74,10 @@ pub(super) struct Call {
     pub(super) failing: Option<EndReason>,
     /// The service said that the peer's link is gone.
     pub(super) peer_link_lost: bool,
+    /// The peer may answer earlier offers first, and has answered ours when it says `pickup`.
+    pub(super) waits_for_pickup: bool,
+    /// Its last answer, until then.
+    pub(super) held_answer: Option<SessionDescription>,
 }
 
 #[derive(Debug)]
@@ -192,6 +196,8 @@ impl Call {
             deadline: None,
             failing: None,
             peer_link_lost: false,
+            waits_for_pickup: false,
+            held_answer: None,
         }
     }
 

@@ -20,7 +20,11 @@ impl Call {
             RtcSignal::Offer(description) => {
                 self.on_offer(Offer { description, round: content.round }, ctx);
             }
-            RtcSignal::Answer(answer) => self.on_answer(answer, content.round, ctx),
+            RtcSignal::Answer(answer) => {
+                if let Some(answer) = self.hold_answer(answer, ctx) {
+                    self.on_answer(answer, content.round, ctx);
+                }
+            }
             RtcSignal::Refused => self.on_refused(content.round, ctx),
             RtcSignal::Restart(transports) => self.on_peer_transports(&transports, ctx),
             RtcSignal::Candidate(candidate) => {
@@ -29,7 +33,7 @@ impl Call {
                     self.engine.ask(RtcAction::AddCandidate(candidate), ctx.out);
                 }
             }
-            RtcSignal::Pickup(_) => self.accepted(ctx),
+            RtcSignal::Pickup(_) => self.on_pickup(ctx),
             RtcSignal::HungUp(_) => return self.on_hung_up(content.call, content.reason),
             RtcSignal::Ringing => self.on_ringing(ctx),
             _ => {}

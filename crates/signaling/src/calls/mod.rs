@@ -10,6 +10,7 @@ mod ending;
 mod engine;
 mod farewells;
 mod first_offer;
+mod leftovers;
 mod liveness;
 mod negotiation;
 mod restart;
@@ -25,6 +26,7 @@ use self::{
     call::{Call, Flow},
     echoes::Echoes,
     farewells::Farewells,
+    leftovers::Leftovers,
 };
 use crate::{
     CallEnd, CallId, Config, EndReason, Event, Generation, Instant, OpId, RequestError, RtcEvent,
@@ -97,6 +99,7 @@ pub(crate) struct Calls {
     by_key: BTreeMap<CallKey, CallId>,
     next_id: u64,
     echoes: Echoes,
+    leftovers: Leftovers,
     farewells: Farewells,
 }
 
@@ -117,7 +120,8 @@ impl Calls {
             return Err(PlaceError::TooManyCalls(self.calls.len()));
         }
         let (id, key) = (self.new_id(), CallKey(ctx.rng.next_u64()));
-        let call = Call::place(id, key, peer, options, ctx);
+        let mut call = Call::place(id, key, peer, options, ctx);
+        call.waits_for_pickup = self.leftovers.are_with(&call.peer);
         self.insert(call);
         Ok(id)
     }
@@ -203,6 +207,7 @@ impl Calls {
     }
 
     pub(crate) fn on_peer_disconnected(&mut self, peer: &ConnectionId, ctx: &mut Ctx<'_>) {
+        self.leftovers.forget(peer);
         if let Some(id) = self.by_peer.get(peer).copied() {
             self.step(id, ctx, Call::on_peer_disconnected);
         }
@@ -359,6 +364,7 @@ impl Calls {
         if end.by == Side::Local && call.hangup_is_echoed() {
             self.echoes.expect(call.peer.clone(), ctx.now);
         }
+        self.leftovers.note(&call);
         call.finish(end, &mut self.farewells, ctx);
     }
 }

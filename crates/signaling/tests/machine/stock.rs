@@ -107,6 +107,40 @@ fn a_cancelled_call_is_not_echoed_so_the_next_refusal_counts() {
 }
 
 #[test]
+fn after_a_call_it_did_not_take_only_its_last_answer_counts() {
+    for take_back in [false, true] {
+        let (mut desk, mut bob) = (Desk::up(), Peer::stock("bob"));
+        let first = bob.is_called(&mut desk);
+        if take_back {
+            desk.hang_up(first);
+        } else {
+            desk.frame(bob.hangs_up(None));
+        }
+        desk.engine_works();
+        desk.forget();
+        let second = bob.is_called(&mut desk);
+        let answer = |ufrag: &str| SessionDescription::answer(sdp(ufrag));
+        // It has kept the first offer, and answers it as well.
+        desk.hears(&bob, RtcSignal::Answer(answer("stale")));
+        desk.hears(&bob, RtcSignal::Answer(answer("fresh")));
+        assert_eq!(desk.engine_works(), [], "which one is ours is not known yet");
+        desk.hears(&bob, bob.pickup());
+        assert_eq!(desk.engine_works(), [RtcAction::AcceptAnswer(answer("fresh"))]);
+        desk.reports(second, RtcEvent::Connected);
+        assert_eq!(desk.call_events(), [CallEvent::Accepted, CallEvent::Connected]);
+
+        // What it had kept is answered, so the next call is like the first.
+        desk.hang_up(second);
+        desk.frame(bob.hangs_up(None));
+        desk.engine_works();
+        desk.forget();
+        bob.is_called(&mut desk);
+        desk.hears(&bob, RtcSignal::Answer(answer("third")));
+        assert_eq!(desk.engine_works(), [RtcAction::AcceptAnswer(answer("third"))]);
+    }
+}
+
+#[test]
 fn an_echo_is_awaited_for_three_seconds() {
     let (mut desk, bob) = (Desk::up(), Peer::stock("bob"));
     let call = bob.calls(&mut desk);
