@@ -5,7 +5,8 @@ import { loadClient, SERVICE, OWNER, session } from "./client.js";
 import { People } from "./people.js";
 import { byId, log, notice, shorten, state } from "./view.js";
 
-const GROUP = "RTCCall";
+/** The document's group, unless the address names another one. */
+const GROUP = new URLSearchParams(location.search).get("group") || "RTCCall";
 /** Skapi's client tries once, 3 s after the connection broke, and never again. */
 const RECONNECT_MS = 10_000;
 

@@ -157,6 +157,25 @@ fn install_packages() -> Result<()> {
     run(command)
 }
 
+/// A folder with the page of `examples/browser` and Skapi's client beside it; the inner error says what is
+/// missing. Installs nothing: who only wants to see the page need not wait for that.
+pub(crate) fn page() -> Result<Result<PathBuf, String>> {
+    let client = workspace::root().join(FOLDER).join("node_modules/skapi-js/dist/skapi.js");
+    if !client.is_file() {
+        let install = format!("`npm ci --ignore-scripts --prefix {FOLDER}` installs it");
+        return Ok(Err(format!("Skapi's client is not installed; {install}")));
+    }
+    let page = workspace::metadata()?.target_directory.join("xtask/page").into_std_path_buf();
+    fs::create_dir_all(&page)?;
+    let source = workspace::root().join("examples/browser");
+    for file in fs::read_dir(&source).with_context(|| format!("{} is missing", source.display()))? {
+        let file = file?;
+        fs::copy(file.path(), page.join(file.file_name()))?;
+    }
+    fs::copy(&client, page.join("skapi.js"))?;
+    Ok(Ok(page))
+}
+
 fn npm(args: &[&str]) -> Command {
     let mut command = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
     command.args(args);

@@ -5,7 +5,7 @@ mod checks;
 mod child;
 mod story;
 
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -28,6 +28,9 @@ pub(crate) struct DemoArgs {
     /// Number of echo round trips
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     pings: u32,
+    /// Folder with a page for browsers, which the service serves while it stays up
+    #[arg(long, value_name = "DIR", conflicts_with = "once")]
+    web: Option<PathBuf>,
     /// Time for the whole call
     #[arg(long, value_name = "SECONDS", default_value_t = 180)]
     timeout: u64,
@@ -69,10 +72,17 @@ async fn play(args: &DemoArgs, output: &Output) -> Result<(), Failure> {
         ));
     }
     if !args.once {
-        story.next_steps(&stage.url);
+        let page = args.web.is_some().then(|| page_of(&stage.url));
+        story.next_steps(&stage.url, page.as_deref());
         stage.stay().await?;
     }
     Ok(())
+}
+
+/// Where the page meets the echo peer. Browsers give cameras only to `localhost` and https, and Skapi's
+/// client looks for that very name.
+fn page_of(url: &str) -> String {
+    format!("{}/?group=lobby", url.replace("127.0.0.1", "localhost"))
 }
 
 /// What stays up after the call.
@@ -103,7 +113,12 @@ async fn call(args: &DemoArgs, folder: PathBuf, story: &mut Story) -> anyhow::Re
     let file = folder.join("demo.bin");
     let sum = checks::make_file(&file, args.file_mib << 20).await?;
 
-    let mut server = Process::start("the service", ["serve", "--dev", "--listen", "127.0.0.1:0"])?;
+    let mut serve: Vec<OsString> =
+        ["serve", "--dev", "--listen", "127.0.0.1:0"].map(Into::into).into();
+    if let Some(folder) = &args.web {
+        serve.extend(["--web".into(), folder.clone().into_os_string()]);
+    }
+    let mut server = Process::start("the service", serve)?;
     let url = server.expect("listening").await?["http"]
         .as_str()
         .context("the service named no address")?

@@ -107,20 +107,28 @@ impl Story {
         missing
     }
 
-    pub(super) fn next_steps(&mut self, url: &str) {
+    pub(super) fn next_steps(&mut self, url: &str, page: Option<&str>) {
         #[derive(Serialize)]
         struct Event<'a> {
             event: &'static str,
             url: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            page: Option<&'a str>,
         }
-        let human = format!(
+        let mut human = format!(
             "\nThe service and the echo peer stay up (Ctrl-C ends). Try in another terminal:\n\n  \
              cargo run -p skapi-rtc-cli -- call {echo} --server {url} --dev-user you\n  \
              cargo run -p skapi-rtc-cli -- call {echo} --server {url} --dev-user you --send-file \
              README.md\n  cargo run -p skapi-rtc-cli -- listen --server {url} --dev-user me\n",
             echo = super::ECHO,
         );
-        self.output.line(human, &Event { event: "up", url });
+        if let Some(page) = page {
+            human.push_str(&format!(
+                "\nOr in a browser, with Skapi's own client, to call {echo} or another tab:\n\n  {page}\n",
+                echo = super::ECHO,
+            ));
+        }
+        self.output.line(human, &Event { event: "up", url, page });
     }
 
     fn progress(&mut self, event: &Value) {
