@@ -131,6 +131,7 @@ fn glare_with_skapis_client_that_fails_is_mended_by_a_second_try() {
         assert_eq!(desk.session.usage().index, 0);
         let second = zoe.is_called(&mut desk);
         desk.hears(&zoe, zoe.answer());
+        desk.hears(&zoe, zoe.pickup());
         desk.engine_works();
         desk.reports(second, RtcEvent::Connected);
         assert_eq!(desk.phase(second), Some(CallPhase::Established));
