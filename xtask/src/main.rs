@@ -6,8 +6,10 @@ mod ci;
 mod demo;
 mod fuzz;
 mod layers;
+mod mutations;
 mod shell;
 mod skips;
+mod soak;
 mod tally;
 mod tests_command;
 mod web;
@@ -32,6 +34,11 @@ What a contributor runs: cargo xtask <command>
   fuzz [target]       run the fuzzer on every target, or on this one
       --seconds N     how long on each (default 60)
   web                 build the package for pages, in target/web/pkg
+  soak                run the model test on and on
+      --minutes N     for how long (default 1)
+      --first SEED    from this seed on, instead of ones that were not run before
+      --script HEX    one script only, with everything that happens in it
+  mutations [names]   put faults into a copy of the workspace, and see that the model test finds them
   help                this text
 ";
 
@@ -50,6 +57,8 @@ fn main() -> ExitCode {
         "bench" => bench::run(&args),
         "fuzz" => fuzz::run(&args),
         "web" => no_args(&args).and_then(|()| web::run()),
+        "soak" => soak::run(&args),
+        "mutations" => mutations::run(&args),
         "help" | "--help" | "-h" => {
             say(HELP.trim_end());
             Ok(())

@@ -2,6 +2,8 @@
 //!
 //! Everything in here is decided by one seed, so a run that went wrong can be repeated to the letter.
 
+#[cfg(feature = "hub")]
+pub mod model;
 mod schedule;
 pub mod sim;
 

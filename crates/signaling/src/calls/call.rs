@@ -114,6 +114,8 @@ pub enum CallPhase {
 pub struct CallInfo {
     /// The call.
     pub call: CallId,
+    /// Its name on the wire, the same on both sides; `None` with a peer that gives none.
+    pub key: Option<CallKey>,
     /// The peer's connection.
     pub peer: ConnectionId,
     /// The peer; unknown to a caller until the peer has answered or rung.
@@ -204,6 +206,7 @@ impl Call {
     pub(super) fn info(&self) -> CallInfo {
         CallInfo {
             call: self.id,
+            key: self.key,
             peer: self.peer.clone(),
             user: self.user.clone(),
             role: self.role,

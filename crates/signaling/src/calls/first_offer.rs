@@ -1,6 +1,8 @@
 //! An offer that begins a call: it rings, is busy, or meets a call of our own to the same peer.
 
-use skapi_rtc_protocol::{ConnectionId, HangupReason, RtcContent, SessionDescription, UserId};
+use skapi_rtc_protocol::{
+    Capability, ConnectionId, HangupReason, RtcContent, RtcSignal, SessionDescription, UserId,
+};
 
 use super::{Calls, Ctx, call::Call, ending::send_hangup};
 use crate::{BusyPolicy, CallId};
@@ -47,13 +49,32 @@ impl Calls {
         let in_call = !self.calls.is_empty();
         let reject = ctx.config.busy == BusyPolicy::Reject && in_call;
         if reject || self.calls.len() >= ctx.config.max_calls {
-            if content.call.is_none() {
-                self.echoes.expect(from.clone(), ctx.now);
-            }
-            return send_hangup(content.call, HangupReason::Busy, from, ctx);
+            return self.say_busy(&content, user, from, ctx);
         }
         let call = Call::ring(self.new_id(), &content, offer, from, user, ctx);
         self.insert(call);
+    }
+
+    /// A call that never was one here. A peer that acknowledges gets the answer for certain: otherwise it
+    /// would go on calling.
+    fn say_busy(
+        &mut self,
+        content: &RtcContent,
+        user: UserId,
+        from: ConnectionId,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let acknowledges =
+            content.capabilities.as_ref().is_some_and(|known| known.contains(&Capability::Ack));
+        if content.call.is_none() {
+            self.echoes.expect(from.clone(), ctx.now);
+        } else if acknowledges {
+            let mut hangup = RtcContent::new(RtcSignal::HungUp(ctx.own_user()));
+            hangup = hangup.reason(HangupReason::Busy).seq(1);
+            (hangup.call, hangup.ack) = (content.call, content.seq);
+            return self.farewells.say(hangup, from, Some(user), true, ctx.now, ctx.out);
+        }
+        send_hangup(content.call, HangupReason::Busy, from, ctx);
     }
 
     /// Both have called each other. A call that the peer has not heard of yet gives way. Otherwise the

@@ -11,16 +11,23 @@
 
 mod engine;
 mod fabric;
+mod faults;
+#[cfg(feature = "hub")]
+mod hub_service;
 mod lanes;
 mod node;
 mod options;
 mod paths;
+mod realtime;
 mod service;
 mod world;
 
 pub use fabric::Fabric;
+#[cfg(feature = "hub")]
+pub use hub_service::HubService;
 pub use lanes::{Endpoint, Lanes};
 pub use node::{Node, NodeId};
 pub use options::Options;
+pub use realtime::Realtime;
 pub use service::{Delivery, Service};
 pub use world::World;

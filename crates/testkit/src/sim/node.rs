@@ -30,6 +30,8 @@ pub struct Node {
     pub cid: Option<ConnectionId>,
     /// Which socket it has now, or had last.
     pub(crate) socket: u64,
+    /// Its process has died.
+    pub dead: bool,
     pub(crate) engines: BTreeMap<CallId, FakeEngine>,
     /// Under which key each call is known on the wire, as far as seen; a call that gave way under glare
     /// has the winner's.
@@ -44,6 +46,7 @@ impl Node {
             events: Vec::new(),
             cid: None,
             socket: 0,
+            dead: false,
             engines: BTreeMap::new(),
             keys: BTreeMap::new(),
         }

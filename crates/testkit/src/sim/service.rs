@@ -87,6 +87,24 @@ impl Service {
         (cid, out)
     }
 
+    /// How many connections it knows.
+    pub fn len(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Whether it knows nobody.
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
+
+    /// Keeps what clients may have to get again.
+    pub(super) fn noted(&mut self, deliveries: Vec<Delivery>) -> Vec<Delivery> {
+        for delivery in &deliveries {
+            self.note(delivery);
+        }
+        deliveries
+    }
+
     /// Loses its memory, as a service does that is started again.
     pub fn restart(&mut self) {
         self.clients.clear();

@@ -3,16 +3,15 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use skapi_rtc_protocol::{
-    CallKey, ClientFrame, ConnectionId, Limits, RtcContent, RtcSignal, ServerFrame, UserId,
-    decode_client, decode_server, encode_client, encode_server,
+    ClientFrame, ConnectionId, Limits, RtcContent, RtcSignal, UserId, decode_client, decode_server,
+    encode_client, encode_server,
 };
 use skapi_rtc_signaling::{
-    CallId, Config, Event, Input, Instant, LinkLoss, Output, Resumption, RtcAction, RtcEvent,
-    Session,
+    CallId, Config, Input, Instant, LinkLoss, Output, Resumption, RtcEvent, Session,
 };
 
 use super::{
-    Endpoint, Fabric, Lanes, Node, NodeId, Options, Service,
+    Endpoint, Fabric, Lanes, Node, NodeId, Options, Realtime, Service,
     engine::{FakeEngine, Surroundings},
     fabric::{Described, Owner},
     options::pick,
@@ -22,7 +21,7 @@ use super::{
 use crate::Schedule;
 
 /// How long a connection stays without a socket.
-const RESUME_WINDOW: Duration = Duration::from_secs(30);
+pub(crate) const RESUME_WINDOW: Duration = Duration::from_secs(30);
 
 /// A whole simulated world.
 #[derive(Debug)]
@@ -39,10 +38,10 @@ pub struct World {
     pub fabric: Fabric,
     /// How often ICE was started anew.
     pub ice_restarts: usize,
-    options: Options,
+    pub(super) options: Options,
     pub(super) schedule: Schedule<Due>,
     sockets: u64,
-    service: Service,
+    pub(super) service: Box<dyn Realtime>,
     up: Lanes,
     down: Lanes,
     /// When each peer connection's latest report is due.
@@ -54,7 +53,7 @@ pub(super) enum Due {
     SocketOpens { node: NodeId, resumption: Resumption },
     ToService { from: ConnectionId, socket: u64, text: String },
     ToClient { node: NodeId, socket: u64, text: String },
-    SocketLost { node: NodeId, socket: u64 },
+    SocketLost { node: NodeId, socket: u64, noticed: Duration },
     LossNoticed { cid: ConnectionId, socket: u64 },
     Goodbye(ConnectionId),
     WindowOver { cid: ConnectionId, socket: u64 },
@@ -66,6 +65,12 @@ pub(super) enum Due {
 impl World {
     /// A world in which nobody lives yet.
     pub fn new(seed: u64, options: Options) -> Self {
+        let service = Service::new(options.greets, options.resumes);
+        Self::with(seed, options, service)
+    }
+
+    /// A world with this service.
+    pub fn with(seed: u64, options: Options, service: impl Realtime + 'static) -> Self {
         Self {
             nodes: Vec::new(),
             violations: Vec::new(),
@@ -73,7 +78,7 @@ impl World {
             rng: fastrand::Rng::with_seed(seed),
             fabric: Fabric::default(),
             ice_restarts: 0,
-            service: Service::new(options.greets, options.resumes),
+            service: Box::new(service),
             options,
             schedule: Schedule::default(),
             sockets: 0,
@@ -114,22 +119,8 @@ impl World {
         let now = self.now();
         self.note(|| format!("{node}: user {what}"));
         let result = act(&mut self.nodes[node.0].session, now);
-        self.carry_out(node, &Cause::User);
+        self.carry_out(node, None);
         result
-    }
-
-    /// Cuts a node's socket. The node learns of it at once, the service some time later.
-    pub fn cut(&mut self, node: NodeId) {
-        let socket = self.nodes[node.0].socket;
-        self.schedule.after(Duration::ZERO, Due::SocketLost { node, socket });
-    }
-
-    /// The service dies and is started again: it knows nobody, but its secrets still hold.
-    pub fn restart_service(&mut self) {
-        self.service.restart();
-        for node in 0..self.nodes.len() {
-            self.cut(NodeId(node));
-        }
     }
 
     /// A track or channel is added to a call: its engine wants to negotiate.
@@ -154,12 +145,13 @@ impl World {
             .nodes
             .iter()
             .enumerate()
+            .filter(|(_, it)| !it.dead)
             .filter_map(|(node, it)| Some((it.session.next_deadline()?, NodeId(node))))
             .min();
         match (self.schedule.next_at(), timer) {
             (planned, Some((at, node))) if at <= until && planned.is_none_or(|p| at < p) => {
                 self.schedule.pass_until(at);
-                self.input(node, Input::Timeout, Cause::Time);
+                self.input(node, Input::Timeout, None);
                 let next = self.nodes[node.0].session.next_deadline();
                 if next.is_some_and(|next| next <= at) {
                     self.violations.push(format!("{node}: its timer does not move on"));
@@ -180,27 +172,26 @@ impl World {
     fn happen(&mut self, due: Due) {
         match due {
             Due::SocketOpens { node, resumption } => {
+                if self.nodes[node.0].dead {
+                    return;
+                }
                 self.sockets += 1;
                 let (user, socket) = (self.nodes[node.0].user.clone(), self.sockets);
-                let (cid, greeting) = self.service.connect(user, socket, &resumption);
+                let now = self.now();
+                let (cid, greeting) = self.service.connect(now, user, socket, Some(&resumption));
                 self.nodes[node.0].cid = Some(cid);
                 self.nodes[node.0].socket = socket;
-                for delivery in greeting {
-                    self.transmit(delivery);
-                }
-                self.input(node, Input::LinkUp, Cause::Time);
+                self.deliver(greeting);
+                self.input(node, Input::LinkUp, None);
             }
             Due::ToService { from, socket, text } => match decode_client(&text, &Limits::default())
             {
                 Ok(frame) => {
-                    if !self.service.take(&from, socket, &frame) {
-                        return;
-                    }
-                    if may_get_lost(&frame) && self.rng.f64() < self.options.lost_contents {
+                    let lost = may_get_lost(&frame) && self.rng.f64() < self.options.lost_contents;
+                    if lost {
                         self.note(|| format!("lost: {text}"));
-                        return;
                     }
-                    let out = self.service.handle(&from, frame);
+                    let out = self.service.handle(&from, socket, frame, lost);
                     self.deliver(out);
                 }
                 Err(error) => self.violations.push(format!("unreadable: {error}: {text}")),
@@ -212,29 +203,27 @@ impl World {
                 }
                 match decode_server(&text, &Limits::default()) {
                     Ok(frame) => {
-                        let cause = Cause::Frame(key_of(&frame));
-                        self.input(node, Input::Frame(frame), cause);
+                        self.input(node, Input::Frame(frame), None);
                     }
                     Err(error) => self.violations.push(format!("unreadable: {error}: {text}")),
                 }
             }
-            Due::SocketLost { node, socket } => {
+            Due::SocketLost { node, socket, noticed } => {
                 if self.nodes[node.0].socket == socket
                     && let Some(cid) = self.nodes[node.0].cid.take()
                 {
-                    let noticed = pick(&mut self.rng, &self.options.frame_delay);
                     self.schedule.after(noticed, Due::LossNoticed { cid, socket });
                     let loss = Input::LinkDown(LinkLoss::lost("cut"));
-                    self.input(node, loss, Cause::Time);
+                    self.input(node, loss, None);
                 }
             }
             Due::LossNoticed { cid, socket } => {
-                let window =
-                    if self.service.lose(&cid, socket) { RESUME_WINDOW } else { Duration::ZERO };
-                self.schedule.after(window, Due::WindowOver { cid, socket });
+                let out = self.service.lose(self.schedule.now(), &cid, socket);
+                self.deliver(out);
+                self.schedule.after(RESUME_WINDOW, Due::WindowOver { cid, socket });
             }
             Due::WindowOver { cid, socket } => {
-                let out = self.service.give_up(&cid, socket);
+                let out = self.service.give_up(self.schedule.now(), &cid, socket);
                 self.deliver(out);
             }
             Due::Goodbye(cid) => {
@@ -245,8 +234,11 @@ impl World {
             Due::Path(due) => self.on_path(due),
             Due::Report { owner, event } => {
                 let Owner { node, call, generation } = owner;
+                if self.nodes[node.0].dead {
+                    return;
+                }
                 let event = Input::RtcEvent { call, generation, event };
-                self.input(node, event, Cause::Engine(call));
+                self.input(node, event, Some(call));
             }
         }
     }
@@ -280,7 +272,7 @@ impl World {
             self.ice_restarted(pc, ice);
         }
         if let Some((op, result)) = done {
-            self.input(node, Input::RtcDone { op, result }, Cause::Engine(call));
+            self.input(node, Input::RtcDone { op, result }, Some(call));
         }
     }
 
@@ -298,7 +290,6 @@ impl World {
 
     fn deliver(&mut self, deliveries: Vec<Delivery>) {
         for delivery in deliveries {
-            self.service.note(&delivery);
             self.transmit(delivery);
         }
     }
@@ -316,17 +307,21 @@ impl World {
         self.schedule.at(at, Due::ToClient { node, socket, text });
     }
 
-    fn input(&mut self, node: NodeId, input: Input, cause: Cause) {
+    fn input(&mut self, node: NodeId, input: Input, engine: Option<CallId>) {
         let now = self.now();
         self.note(|| format!("{node} <- {input:?}"));
         self.nodes[node.0].session.handle_input(now, input);
-        self.carry_out(node, &cause);
+        self.carry_out(node, engine);
     }
 
-    fn carry_out(&mut self, node: NodeId, cause: &Cause) {
+    fn carry_out(&mut self, node: NodeId, engine: Option<CallId>) {
+        self.learn_keys(node);
         while let Some(output) = self.nodes[node.0].session.poll_output() {
             self.note(|| format!("{node} -> {output:?}"));
-            self.learn_keys(node, cause, &output);
+            if let (Some(call), Output::Send(ClientFrame::Rtc { content, .. })) = (engine, &output)
+            {
+                self.check_description(node, call, RtcContent::decode(content).ok().as_ref());
+            }
             match output {
                 Output::Connect { resumption, .. } => {
                     let delay = pick(&mut self.rng, &self.options.frame_delay);
@@ -374,28 +369,14 @@ impl World {
         self.schedule.at(at, Due::ToService { from, socket, text });
     }
 
-    /// Learns which call of a node goes by which key, and checks that a description which is sent is one
-    /// of the peer connection that is open.
-    fn learn_keys(&mut self, node: NodeId, cause: &Cause, output: &Output) {
-        let learnt = match (cause, output) {
-            (Cause::Frame(Some(key)), Output::Event(Event::Incoming { call, .. })) => {
-                Some((*call, *key))
-            }
-            (Cause::Frame(Some(key)), Output::Rtc { call, action: RtcAction::Open { .. }, .. }) => {
-                Some((*call, *key))
-            }
-            (Cause::Engine(call), Output::Send(ClientFrame::Rtc { content, .. })) => {
-                let content = RtcContent::decode(content).ok();
-                self.check_description(node, *call, content.as_ref());
-                content.and_then(|content| Some((*call, content.call?)))
-            }
-            _ => None,
-        };
-        if let Some((call, key)) = learnt {
-            self.nodes[node.0].keys.insert(call, key);
-        }
+    /// Learns which call of a node goes by which key.
+    fn learn_keys(&mut self, node: NodeId) {
+        let node = &mut self.nodes[node.0];
+        let keys = node.session.calls().filter_map(|call| Some((call.call, call.key?)));
+        node.keys.extend(keys);
     }
 
+    /// A description that is sent must be one of the peer connection that is open.
     fn check_description(&mut self, node: NodeId, call: CallId, content: Option<&RtcContent>) {
         let Some(RtcSignal::Offer(sent) | RtcSignal::Answer(sent)) = content.map(|c| &c.signal)
         else {
@@ -415,14 +396,6 @@ impl World {
     }
 }
 
-/// What an output is a consequence of.
-enum Cause {
-    User,
-    Time,
-    Frame(Option<CallKey>),
-    Engine(CallId),
-}
-
 fn may_get_lost(frame: &ClientFrame) -> bool {
     let ClientFrame::Rtc { content, .. } = frame else {
         return false;
@@ -431,11 +404,4 @@ fn may_get_lost(frame: &ClientFrame) -> bool {
         matches!(content.signal, RtcSignal::Offer(_)) && content.capabilities.is_some()
     };
     !RtcContent::decode(content).is_ok_and(begins)
-}
-
-fn key_of(frame: &ServerFrame) -> Option<CallKey> {
-    match frame {
-        ServerFrame::Rtc { content, .. } => RtcContent::decode(content).ok()?.call,
-        _ => None,
-    }
 }
