@@ -6,9 +6,11 @@ use axum::{Router, body::Body};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use crate::shared::Shared;
@@ -53,8 +55,7 @@ pub(crate) async fn run(listener: TcpListener, routes: Router, shared: Arc<Share
             };
             match listener.accept().await {
                 Ok((stream, address)) => {
-                    let peer = Peer { address, secure: false };
-                    let serving = serve(stream, peer, routes.clone(), shared.clone(), permit);
+                    let serving = welcome(stream, address, routes.clone(), shared.clone(), permit);
                     shared.tasks.spawn(serving);
                 }
                 Err(error) => {
@@ -70,10 +71,10 @@ pub(crate) async fn run(listener: TcpListener, routes: Router, shared: Arc<Share
     }
 }
 
-/// Serves one connection until it ends or becomes a WebSocket.
-async fn serve(
+/// Serves one connection, over TLS where that is configured.
+async fn welcome(
     stream: TcpStream,
-    peer: Peer,
+    address: SocketAddr,
     routes: Router,
     shared: Arc<Shared>,
     _permit: OwnedSemaphorePermit,
@@ -82,6 +83,29 @@ async fn serve(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
+    let Some(tls) = &shared.tls else {
+        serve(stream, Peer { address, secure: false }, routes, shared).await;
+        return;
+    };
+    let handshake = TlsAcceptor::from(tls.config()).accept(stream);
+    let secured = tokio::select! {
+        secured = tokio::time::timeout(HEAD_TIMEOUT, handshake) => secured,
+        () = shared.stopping.cancelled() => return,
+    };
+    match secured {
+        Ok(Ok(stream)) => serve(stream, Peer { address, secure: true }, routes, shared).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
+}
+
+/// Serves HTTP until it ends or becomes a WebSocket.
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    peer: Peer,
+    routes: Router,
+    shared: Arc<Shared>,
+) {
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
         routes.clone().oneshot(request.map(Body::new))

@@ -43,6 +43,7 @@ mod server;
 mod shared;
 mod shutdown;
 mod socket;
+mod tls;
 mod windows;
 
 pub use auth::{
@@ -57,3 +58,4 @@ pub use ip_range::{IpRange, IpRangeError};
 pub use metrics::MetricsSnapshot;
 pub use server::{Server, ServerBuilder, StartError};
 pub use socket::CloseReason;
+pub use tls::{Tls, TlsError};

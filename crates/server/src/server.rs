@@ -22,7 +22,9 @@ use crate::{
     metrics::{Metrics, MetricsSnapshot},
     router::Router,
     shared::Shared,
-    shutdown, windows,
+    shutdown,
+    tls::Tls,
+    windows,
 };
 
 /// A running realtime service.
@@ -41,6 +43,7 @@ pub struct ServerBuilder {
     authenticator: Option<Arc<dyn Authenticator>>,
     dev: Option<DevAuthenticator>,
     resume_key: Option<ResumeKey>,
+    tls: Option<Tls>,
     listen: SocketAddr,
 }
 
@@ -87,6 +90,7 @@ impl Server {
             authenticator: None,
             dev: None,
             resume_key: None,
+            tls: None,
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
         }
     }
@@ -150,6 +154,12 @@ impl ServerBuilder {
         self
     }
 
+    /// Serves over TLS only: HTTPS and secure WebSocket, on the one port. Default: over plain TCP.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// Sets the address to listen on; port 0 takes a free one. Default: `127.0.0.1:0`.
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen = address;
@@ -187,6 +197,7 @@ impl ServerBuilder {
         let resume_key = self.resume_key.or_else(of_dev).unwrap_or_else(ResumeKey::random);
         let metrics = Arc::new(Metrics::default());
         let shared = Arc::new(Shared {
+            tls: self.tls,
             authenticator,
             public_address: self.config.public_address()?,
             dev: self.dev,

@@ -14,12 +14,14 @@ use crate::{
     limits::QueryGate,
     metrics::Metrics,
     router::Router,
+    tls::Tls,
 };
 
 pub(crate) struct Shared {
     pub(crate) config: Config,
     /// The configured address, parsed.
     pub(crate) public_address: Option<PublicAddress>,
+    pub(crate) tls: Option<Tls>,
     pub(crate) authenticator: Arc<dyn Authenticator>,
     /// Set in dev mode only.
     pub(crate) dev: Option<DevAuthenticator>,

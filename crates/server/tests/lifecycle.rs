@@ -2,7 +2,13 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use futures_util::StreamExt as _;
 use skapi_rtc_protocol::{IceServer, UserId};
@@ -12,7 +18,6 @@ use skapi_rtc_server::{
 };
 use support::{Client, TestServer, http, refusal, within};
 use tokio::net::TcpStream;
-use tokio_tungstenite::connect_async;
 
 #[tokio::test]
 async fn a_port_in_use_is_named() {
@@ -113,16 +118,37 @@ async fn who_has_no_good_token_does_not_come_in() {
     assert_eq!(server.metrics().unauthorized_total, 4);
     Client::connect(&url(&issuer.issue(&alice, hour))).await;
 
-    // A token that is good now and will not be.
-    let short = issuer.issue(&alice, Duration::from_secs(2));
-    Client::connect(&url(&short)).await;
-    within("the token to expire", async {
-        while connect_async(url(&short)).await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+    let expired = jsonwebtoken::encode(
+        &jsonwebtoken::Header::default(),
+        &serde_json::json!({ "sub": "alice", "exp": 1_000_000_000 }),
+        &jsonwebtoken::EncodingKey::from_secret(secret),
+    );
+    assert_eq!(refusal(&url(&expired.unwrap())).await, code("TOKEN_EXPIRED"));
+}
+
+/// Takes every token until it is told that they have ended.
+struct Ending(Arc<AtomicBool>);
+
+#[async_trait::async_trait]
+impl Authenticator for Ending {
+    async fn authenticate(&self, _token: &str) -> Result<Identity, AuthError> {
+        if self.0.load(Ordering::SeqCst) {
+            return Err(AuthError::Expired);
         }
-    })
-    .await;
-    assert_eq!(refusal(&url(&short)).await, code("TOKEN_EXPIRED"));
+        Ok(Identity::new(UserId::new("alice").expect("a user id")))
+    }
+}
+
+#[tokio::test]
+async fn a_socket_outlives_its_token() {
+    let ended = Arc::new(AtomicBool::new(false));
+    let server = Server::builder().authenticator(Ending(ended.clone())).start().await.unwrap();
+    let url = format!("ws://{}/ws?token=x", server.local_addr());
+    let mut client = Client::connect(&url).await;
+    ended.store(true, Ordering::SeqCst);
+    assert_eq!(refusal(&url).await, (401, "TOKEN_EXPIRED".to_owned()));
+    client.join(Some("G")).await;
+    client.expect_nothing().await;
 }
 
 /// Takes the token for the user's id, as a service behind a gateway might.

@@ -9,7 +9,7 @@ use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use skapi_rtc_protocol::{ErrorCode, NoticeCode, ServerFrame};
 use skapi_rtc_server::{CloseReason, Config};
 use support::{Client, TestServer, broadcast, refusal, rtc, within};
-use tokio_tungstenite::{connect_async, tungstenite::Message};
+use tokio_tungstenite::tungstenite::Message;
 
 fn said(reason: CloseReason) -> (u16, String) {
     (reason.code(), reason.text().to_owned())
@@ -164,7 +164,6 @@ async fn who_sends_too_fast_is_told_once_and_served_again_later() {
             if let ServerFrame::Done { .. } = alice.next("an answer").await {
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     })
     .await;
@@ -177,40 +176,44 @@ async fn who_sends_too_fast_is_told_once_and_served_again_later() {
 async fn who_never_stops_sending_too_fast_is_disconnected() {
     let config = Config::default().frame_rate(1, 1.0);
     let server = TestServer::with(config).await;
-    let mut alice = server.client("alice").await;
+    let alice = server.client("alice").await;
+    let (mut sink, mut stream) = alice.socket.split();
     let flood = async {
+        let frame = || Message::text(r#"{"action":"keepAlive"}"#);
+        while sink.feed(frame()).await.is_ok() {}
+        std::future::pending().await
+    };
+    let goodbye = async {
         loop {
-            let frame = Message::text(r#"{"action":"keepAlive"}"#);
-            if alice.socket.feed(frame).await.is_err() {
-                break;
+            match stream.next().await {
+                Some(Ok(Message::Close(Some(frame)))) => {
+                    return (frame.code.into(), frame.reason.to_string());
+                }
+                Some(Ok(_)) => {}
+                other => panic!("expected a close frame, got {other:?}"),
             }
         }
     };
-    // The flood ends when the server does not take it any more.
-    tokio::select! {
-        () = flood => {}
-        () = tokio::time::sleep(Duration::from_secs(3)) => {}
-    }
-    assert_eq!(alice.closed().await, said(CloseReason::TooFast));
+    let closed = async {
+        tokio::select! { closed = goodbye => closed, closed = flood => closed }
+    };
+    assert_eq!(within("the close frame", closed).await, said(CloseReason::TooFast));
 }
 
 #[tokio::test]
 async fn connections_are_limited_for_each_user_and_in_all() {
     let config = Config::default().max_connections(3).max_connections_per_user(2);
     let server = TestServer::with(config).await;
-    let first = server.client("alice").await;
+    let first = server.member("alice", "G").await;
     let _second = server.client("alice").await;
     assert_eq!(refusal(&server.url("alice")).await, (429, "TOO_MANY_CONNECTIONS".into()));
-    let _bob = server.client("bob").await;
+    let mut bob = server.member("bob", "G").await;
     assert_eq!(refusal(&server.url("carol")).await, (503, "SERVICE_FULL".into()));
     assert_eq!(server.server.metrics().refused_total, 2);
+    let gone = first.cid();
     drop(first);
-    within("a seat to become free", async {
-        while connect_async(server.url("carol")).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
+    bob.expect_notice(NoticeCode::UserDisconnected, &gone).await;
+    server.client("carol").await;
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod demo;
 mod dev_token;
 mod exit;
 mod files;
+mod keys;
 mod listen;
 mod logging;
 mod media;
@@ -18,6 +19,7 @@ mod project;
 mod secret;
 mod serve;
 mod signals;
+mod tls;
 mod token;
 mod tokens;
 

@@ -5,18 +5,19 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
-use skapi_rtc_protocol::IceServer;
+use skapi_rtc_protocol::{IceServer, Project};
 use skapi_rtc_server::{
-    Config, DevAuthenticator, IpRange, JwtAuthenticator, KeyError, ResumeKey, Server,
-    ServerBuilder, StartError,
+    Config, DevAuthenticator, IpRange, ResumeKey, Server, ServerBuilder, StartError, Tls,
 };
 
 use crate::{
     exit::{Exit, Failure},
+    keys::{KeyArgs, key_failure},
     output::Output,
     project::ProjectArgs,
-    secret::{SecretArgs, read_file, without_line_break},
-    signals::Stop,
+    secret::{read_file, without_line_break},
+    signals::{Hangup, Stop},
+    tls::TlsArgs,
     token::duration,
 };
 
@@ -26,19 +27,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
     listen: String,
     #[command(flatten)]
-    secret: SecretArgs,
-    /// PEM file with the public key that tokens are checked with: RSA for RS256, P-256 for ES256
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["jwt_secret_file", "dev"])]
-    jwt_public_key_file: Option<PathBuf>,
-    /// Accept only tokens for this audience (`aud`)
-    #[arg(long, value_name = "AUD", conflicts_with = "dev")]
-    jwt_audience: Option<String>,
-    /// Accept only tokens of this issuer (`iss`)
-    #[arg(long, value_name = "ISS", conflicts_with = "dev")]
-    jwt_issuer: Option<String>,
-    /// By how much clocks may differ when tokens are checked
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
-    jwt_leeway: Duration,
+    keys: KeyArgs,
     /// For development: POST /dev/session and /dev/token give tokens for any user to anybody who asks
     #[arg(long)]
     dev: bool,
@@ -52,6 +41,8 @@ pub(crate) struct ServeArgs {
     /// For how long a client that was cut off may come back and has missed nothing; 0s turns it off
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     resume_window: Duration,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// Folder whose files are served beside the API, for pages; those that begin with a dot are not
     #[arg(long, value_name = "DIR")]
     web: Option<PathBuf>,
@@ -113,18 +104,28 @@ struct Listening<'a> {
 pub(crate) async fn run(args: &ServeArgs, output: &Output) -> Result<(), Failure> {
     let address = resolve(&args.listen).await?;
     let config = config(args)?;
-    let mut builder = authenticated(args, address, output)?.config(config).listen(address);
+    let tls = args.tls.read(address)?;
+    let project = config.project.clone();
+    let mut builder = authenticated(args, project.as_ref(), address, output)
+        .await?
+        .config(config)
+        .listen(address);
+    if let Some(tls) = &tls {
+        builder = builder.tls(tls.clone());
+    }
     if let Some(path) = &args.resume_key_file {
         let secret = without_line_break(read_file(path)?);
         builder = builder.resume_key(ResumeKey::from_secret(&secret).map_err(key_failure)?);
     }
     // Before the address is told: whoever reads it may stop the service at once.
     let mut stop = Stop::listen()?;
+    let mut hangup = tls.as_ref().map(|_| Hangup::listen()).transpose()?;
     let server = builder.start().await.map_err(start_failure)?;
 
     let address = server.local_addr();
-    let http = format!("http://{address}");
-    let ws = format!("ws://{address}/ws");
+    let secure = if tls.is_some() { "s" } else { "" };
+    let http = format!("http{secure}://{address}");
+    let ws = format!("ws{secure}://{address}/ws");
     let version = env!("CARGO_PKG_VERSION");
     output.line(
         format_args!("skapi-rtc {version} listening on {http} ({ws})"),
@@ -137,11 +138,30 @@ pub(crate) async fn run(args: &ServeArgs, output: &Output) -> Result<(), Failure
         ));
     }
 
-    let signal = stop.requested().await;
+    let signal = loop {
+        tokio::select! {
+            signal = stop.requested() => break signal,
+            () = next(&mut hangup) => reload(tls.as_ref(), output),
+        }
+    };
     tracing::info!(signal, "stopping");
     server.shutdown().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn next(hangup: &mut Option<Hangup>) {
+    match hangup {
+        Some(hangup) => hangup.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn reload(tls: Option<&Tls>, output: &Output) {
+    match tls.map_or(Ok(()), Tls::reload) {
+        Ok(()) => tracing::info!("the certificate was read again"),
+        Err(error) => output.warning(&format!("{error}; the certificate from before stays in use")),
+    }
 }
 
 async fn resolve(listen: &str) -> Result<SocketAddr, Failure> {
@@ -156,8 +176,9 @@ async fn resolve(listen: &str) -> Result<SocketAddr, Failure> {
         .ok_or_else(|| Failure::msg(Exit::Usage, format_args!("`{listen}` has no address")))
 }
 
-fn authenticated(
+async fn authenticated(
     args: &ServeArgs,
+    project: Option<&Project>,
     address: SocketAddr,
     output: &Output,
 ) -> Result<ServerBuilder, Failure> {
@@ -170,35 +191,14 @@ fn authenticated(
             );
             return Err(Failure::msg(Exit::Usage, message));
         }
-        let dev = match args.secret.read(output)? {
+        let dev = match args.keys.secret.read(output)? {
             // With a secret of the operator's, tokens outlive a restart.
             Some(secret) => DevAuthenticator::with_secret(&secret).map_err(key_failure)?,
             None => DevAuthenticator::new(),
         };
         return Ok(builder.dev(dev));
     }
-    let mut resume_key = None;
-    let mut jwt = if let Some(path) = &args.jwt_public_key_file {
-        JwtAuthenticator::public_key_pem(&read_file(path)?)
-            .with_context(|| format!("cannot use {}", path.display()))
-            .map_err(|error| Failure::new(Exit::File, error))?
-    } else if let Some(secret) = args.secret.read(output)? {
-        resume_key = Some(ResumeKey::from_secret(&secret).map_err(key_failure)?);
-        JwtAuthenticator::hs256(&secret).map_err(key_failure)?
-    } else {
-        return Err(Failure::msg(
-            Exit::Usage,
-            "there is no way to check tokens; give --jwt-secret-file, SKAPI_RTC_JWT_SECRET or \
-             --jwt-public-key-file, or --dev to try things out",
-        ));
-    };
-    jwt = jwt.leeway(args.jwt_leeway);
-    if let Some(audience) = &args.jwt_audience {
-        jwt = jwt.audience(audience);
-    }
-    if let Some(issuer) = &args.jwt_issuer {
-        jwt = jwt.issuer(issuer);
-    }
+    let (jwt, resume_key) = args.keys.read(project, output).await?;
     let builder = builder.authenticator(jwt);
     Ok(match resume_key {
         Some(key) => builder.resume_key(key),
@@ -236,10 +236,6 @@ fn set<T>(setting: &mut T, argument: Option<T>) {
     if let Some(value) = argument {
         *setting = value;
     }
-}
-
-fn key_failure(error: KeyError) -> Failure {
-    Failure::new(Exit::File, error)
 }
 
 fn start_failure(error: StartError) -> Failure {

@@ -1,5 +1,6 @@
-//! Ctrl-C and SIGTERM: the wish that the program ends.
+//! Signals: Ctrl-C and SIGTERM, the wish that the program ends; SIGHUP, the wish that it reads files again.
 
+#[cfg(unix)]
 use anyhow::Context as _;
 
 /// Watches for that wish, from the moment it is made.
@@ -45,5 +46,30 @@ impl Stop {
             // Without a way to hear it, the program runs until it is killed.
             Err(_) => std::future::pending().await,
         }
+    }
+}
+
+/// Watches for SIGHUP: the wish that files are read again. Where there is no such signal, it never comes.
+pub(crate) struct Hangup {
+    #[cfg(unix)]
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl Hangup {
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            hangup: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())
+                .context("no handler for SIGHUP")?,
+        })
+    }
+
+    /// Waits for the next one. Cancel-safe.
+    pub(crate) async fn next(&mut self) {
+        #[cfg(unix)]
+        if self.hangup.recv().await.is_some() {
+            return;
+        }
+        std::future::pending().await
     }
 }

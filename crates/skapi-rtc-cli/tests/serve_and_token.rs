@@ -68,8 +68,8 @@ impl Service {
             let _ = sender.send(line);
         });
         let line = lines.recv_timeout(PATIENCE).expect("the line that tells the address");
-        let host = line.split("ws://").nth(1).expect("an address");
-        let address = host.split('/').next().expect("an address");
+        let host = line.split("://").nth(1).expect("an address");
+        let address = host.split([' ', '"']).next().expect("an address");
         let address = address.parse().expect("an address");
         Self { child, line: line.trim_end().to_owned(), address }
     }
@@ -210,6 +210,70 @@ async fn no_log_level_shows_a_token_or_the_secret() {
     for secret in [signature, "a-token-in-a-frame", "a-wrong-token", SECRET] {
         assert!(!log.contains(secret), "`{secret}` is in the log");
     }
+}
+
+#[tokio::test]
+async fn the_three_tokens_of_a_page_are_printed_for_a_service() {
+    let folder = TempDir::new().expect("a folder");
+    let file = secret_file(&folder, SECRET);
+    let user = "f2b4c1a0-1111-4222-8333-444455556666";
+    let args = ["token", "--user", user, "--name", "Alice", "--service", "us31abcdef"];
+    let output = run(&[&args[..], &["--expires", "7d", "--jwt-secret-file", &file]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let tokens: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(tokens.as_object().map(serde_json::Map::len), Some(3), "{tokens}");
+
+    let strict = ["serve", "--service", "us31abcdef", "--jwt-secret-file", &file];
+    let service = Service::start(&strict);
+    for token in ["idToken", "accessToken"] {
+        let token = tokens[token].as_str().expect("a token");
+        let first = greeting(&service.url(token)).await.expect("accepted");
+        assert!(first.contains(user), "{first}");
+    }
+    assert!(tokens["refreshToken"].as_str().is_some_and(|token| !token.is_empty()));
+    // One for nobody's service is not good here.
+    let plain = run(&["token", "--user", user, "--jwt-secret-file", &file]);
+    let plain = String::from_utf8(plain.stdout).expect("text");
+    assert!(greeting(&service.url(plain.trim_end())).await.is_err());
+    let broken = ["token", "--user", user, "--service", "a-b", "--jwt-secret-file", &file];
+    assert_fails(&run(&broken), 2, &["compound"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_hangup_reads_the_certificate_again_and_keeps_a_good_one() {
+    let folder = TempDir::new().expect("a folder");
+    let path = |name: &str| path_text(&folder.path().join(name));
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("made");
+    std::fs::write(path("cert.pem"), made.cert.pem()).expect("written");
+    std::fs::write(path("key.pem"), made.signing_key.serialize_pem()).expect("written");
+    let mut service = Service::start(&[
+        "serve",
+        "--dev",
+        "--tls-cert",
+        &path("cert.pem"),
+        "--tls-key",
+        &path("key.pem"),
+    ]);
+    let address = service.address;
+    assert!(service.line.contains(&format!("https://{address} (wss://{address}/ws)")));
+
+    std::fs::write(path("cert.pem"), "nonsense").expect("written");
+    let pid = service.child.id().to_string();
+    assert!(Command::new("kill").args(["-HUP", &pid]).status().expect("kill runs").success());
+    let stderr = BufReader::new(service.child.stderr.take().expect("stderr"));
+    let (sender, warnings) = mpsc::channel();
+    thread::spawn(move || {
+        let told = |line: &String| line.contains("stays in use");
+        let _ = sender.send(stderr.lines().map_while(Result::ok).find(told));
+    });
+    let warning = warnings.recv_timeout(PATIENCE).expect("a warning").expect("a warning");
+    assert!(warning.contains("cert.pem holds no certificate"), "{warning}");
+    assert!(TcpStream::connect(address).is_ok(), "it still runs");
+
+    let missing = ["serve", "--dev", "--tls-cert", &path("missing"), "--tls-key", &path("key.pem")];
+    assert_fails(&run(&missing), 7, &["missing"]);
+    assert_fails(&run(&["serve", "--dev", "--tls-cert", "x"]), 2, &["--tls-key"]);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod dev;
 mod issuer;
 mod jwt;
+mod keys;
+mod remote_keys;
 mod resume_key;
 #[cfg(test)]
 mod tests;
@@ -12,7 +14,8 @@ use skapi_rtc_protocol::{IdError, UserId};
 
 pub use dev::DevAuthenticator;
 pub use issuer::{SessionTokens, TokenIssuer};
-pub use jwt::{JwtAuthenticator, KeyError};
+pub use jwt::JwtAuthenticator;
+pub use keys::KeyError;
 pub use resume_key::ResumeKey;
 
 /// Decides who a client is.
@@ -119,6 +122,12 @@ pub enum AuthError {
     /// Its `iss` is not the one that is trusted.
     #[error("the token comes from another issuer (`iss`)")]
     WrongIssuer,
+    /// It names a key that the service does not have.
+    #[error("the token is signed with a key that this service does not know (`kid`)")]
+    UnknownKey,
+    /// Its `custom:service` is another service.
+    #[error("the token is meant for another service (`custom:service`)")]
+    WrongService,
     /// It could not be checked; nothing is known about the token.
     #[error("the token cannot be checked now: {0}")]
     Unavailable(String),
@@ -137,6 +146,8 @@ impl AuthError {
             Self::MissingClaim(_) | Self::BadClaim(_) | Self::BadSubject(_) => "TOKEN_CLAIMS",
             Self::WrongAudience => "TOKEN_AUDIENCE",
             Self::WrongIssuer => "TOKEN_ISSUER",
+            Self::UnknownKey => "TOKEN_KEY",
+            Self::WrongService => "TOKEN_SERVICE",
             Self::Unavailable(_) => "TOKEN_CHECK_UNAVAILABLE",
         }
     }

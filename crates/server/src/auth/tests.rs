@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod sets;
+
 const SECRET: &[u8] = b"a secret of thirty-two bytes, ok";
 
 /// Keys that exist for these tests alone.
