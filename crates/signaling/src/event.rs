@@ -6,7 +6,7 @@ use skapi_rtc_protocol::{
     ConnectionId, DecodeError, ErrorCode, GroupName, Json, Notice, Ready, UserId,
 };
 
-use crate::{CallEnd, CallId, RequestError, RequestId};
+use crate::{CallEnd, CallId, RequestError, RequestId, UserCallId};
 
 /// One thing the application is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +79,13 @@ pub enum Event {
         /// What.
         event: CallEvent,
     },
+    /// Something happened to a call to a user. What happens to its legs comes as [`Event::Call`] too.
+    UserCall {
+        /// Which one.
+        call: UserCallId,
+        /// What.
+        event: UserCallEvent,
+    },
 }
 
 /// Something that was posted.
@@ -90,6 +97,25 @@ pub struct Post {
     pub user: UserId,
     /// From which connection.
     pub from: ConnectionId,
+}
+
+/// Something that happened to a call to a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UserCallEvent {
+    /// The first of the user's connections has said that it rings there.
+    Ringing {
+        /// The call to that connection.
+        leg: CallId,
+    },
+    /// One has accepted. From here on this is a call like any other; the other legs have ended as
+    /// [answered elsewhere](crate::EndReason::AnsweredElsewhere). Last event.
+    Answered {
+        /// The call to that connection.
+        leg: CallId,
+    },
+    /// Nobody has accepted: the best of the reasons that there are. Last event.
+    Ended(CallEnd),
 }
 
 /// Something that happened to a call.

@@ -30,10 +30,12 @@ mod rng;
 mod session;
 mod time;
 
-pub use calls::{CallInfo, CallPhase, PlaceError, PlaceOptions, UnknownCall};
+pub use calls::{
+    CallInfo, CallPhase, PlaceError, PlaceOptions, PlacedUserCall, UnknownCall, UserCallId,
+};
 pub use config::{BusyPolicy, Config, ConfigError};
 pub use end::{CallEnd, EndReason, Side, TriedPair};
-pub use event::{CallEvent, CloseReason, Event, Post};
+pub use event::{CallEvent, CloseReason, Event, Post, UserCallEvent};
 pub use io::{
     CallId, Generation, Input, LinkLoss, OpId, Output, Role, RtcAction, RtcEvent, RtcOutcome,
 };

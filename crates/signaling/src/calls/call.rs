@@ -133,12 +133,21 @@ pub struct PlaceOptions {
     /// How long it may ring; the session's
     /// [`no_answer_timeout`](crate::Config::no_answer_timeout) if `None`.
     pub no_answer_timeout: Option<Duration>,
+    /// In a call to a user: whether one of the user's connections that declines does so for all. Default:
+    /// no, the others ring on.
+    pub decline_ends_all: bool,
 }
 
 impl PlaceOptions {
     /// Sets how long it may ring.
     pub fn no_answer_timeout(mut self, timeout: Duration) -> Self {
         self.no_answer_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets whether one connection of a user that declines does so for all.
+    pub fn decline_ends_all(mut self, all: bool) -> Self {
+        self.decline_ends_all = all;
         self
     }
 }
@@ -275,6 +284,12 @@ impl Call {
     /// The peer has said that our call rings there.
     pub(super) fn has_rung(&self) -> bool {
         matches!(self.phase, Phase::Dialing { ringing: true, .. })
+    }
+
+    /// The other side wants the call, or this one does.
+    pub(super) fn was_accepted(&self) -> bool {
+        matches!(self.phase, Phase::Dialing { accepted: true, .. })
+            || !(self.is_calling() || self.is_ringing())
     }
 
     /// We call, and nobody has accepted: an offer of the peer's meets ours.

@@ -119,5 +119,6 @@ impl Calls {
             }
         }
         call.yield_to(&content, offer, user, ctx);
+        self.after_step(id, ctx);
     }
 }

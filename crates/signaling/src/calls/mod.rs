@@ -14,6 +14,7 @@ mod leftovers;
 mod liveness;
 mod negotiation;
 mod restart;
+mod user_call;
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
@@ -21,12 +22,16 @@ use skapi_rtc_protocol::{
     CallKey, ConnectionId, IceServer, Json, Ready, RequestRef, RtcContent, RtcSignal, UserId,
 };
 
-pub use self::call::{CallInfo, CallPhase, PlaceOptions};
 use self::{
     call::{Call, Flow},
     echoes::Echoes,
     farewells::Farewells,
     leftovers::Leftovers,
+    user_call::UserCalls,
+};
+pub use self::{
+    call::{CallInfo, CallPhase, PlaceOptions},
+    user_call::{PlacedUserCall, UserCallId},
 };
 use crate::{
     CallEnd, CallId, Config, EndReason, Event, Generation, Instant, OpId, RequestError, RtcEvent,
@@ -55,6 +60,9 @@ pub enum PlaceError {
     /// As many calls as [`Config::max_calls`] allows are going on.
     #[error("{0} calls are going on, which is the limit: end one first")]
     TooManyCalls(usize),
+    /// No connection was given to call.
+    #[error("the user has no other connection that could be called")]
+    NobodyThere,
 }
 
 /// There is no such call, or it has ended.
@@ -101,6 +109,7 @@ pub(crate) struct Calls {
     echoes: Echoes,
     leftovers: Leftovers,
     farewells: Farewells,
+    user_calls: UserCalls,
 }
 
 impl Calls {
@@ -282,7 +291,7 @@ impl Calls {
     /// Calls, and entries of the tables that lead to them.
     pub(crate) fn len(&self) -> (usize, usize) {
         let index = self.by_peer.len() + self.by_key.len() + self.echoes.len();
-        (self.calls.len(), index + self.farewells.len())
+        (self.calls.len(), index + self.farewells.len() + self.user_calls.len())
     }
 
     /// Contents that the peers have not acknowledged.
@@ -336,8 +345,9 @@ impl Calls {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        if let ControlFlow::Break(end) = step(call, ctx) {
-            self.finish(id, end, ctx);
+        match step(call, ctx) {
+            ControlFlow::Break(end) => self.finish(id, end, ctx),
+            ControlFlow::Continue(()) => self.after_step(id, ctx),
         }
     }
 
@@ -365,6 +375,7 @@ impl Calls {
             self.echoes.expect(call.peer.clone(), ctx.now);
         }
         self.leftovers.note(&call);
-        call.finish(end, &mut self.farewells, ctx);
+        call.finish(end.clone(), &mut self.farewells, ctx);
+        self.after_end(id, &end, ctx);
     }
 }

@@ -9,7 +9,7 @@ use skapi_rtc_protocol::{
 
 use crate::{
     CallId, CallInfo, CloseReason, Config, EndReason, Event, Input, Instant, Output, PlaceError,
-    PlaceOptions, RequestId, UnknownCall,
+    PlaceOptions, PlacedUserCall, RequestId, UnknownCall, UserCallId,
     calls::{Calls, Ctx},
     group::{Answers, Group, JoinCtx},
     link::Link,
@@ -184,13 +184,29 @@ impl Session {
         to: ConnectionId,
         options: PlaceOptions,
     ) -> Result<CallId, PlaceError> {
-        if self.link.is_closed() {
-            return Err(PlaceError::Closed);
-        }
-        if !self.link.is_up() {
-            return Err(PlaceError::NotConnected);
-        }
+        self.check_can_call()?;
         self.with_calls(now, |calls, ctx| calls.place(to, &options, ctx))
+    }
+
+    /// Calls a user: all of these connections ring, and the first that accepts has the call. What becomes of
+    /// it comes as [`Event::UserCall`], and what becomes of each leg as [`Event::Call`]. More than 32
+    /// connections are not called.
+    ///
+    /// # Errors
+    /// When there is no connection to the service, or none of the user's could be called.
+    pub fn place_user_call(
+        &mut self,
+        now: Instant,
+        to: Vec<ConnectionId>,
+        options: PlaceOptions,
+    ) -> Result<PlacedUserCall, PlaceError> {
+        self.check_can_call()?;
+        self.with_calls(now, |calls, ctx| calls.place_user_call(to, &options, ctx))
+    }
+
+    /// Takes a call to a user back; without effect once it was answered or has ended.
+    pub fn cancel_user_call(&mut self, now: Instant, call: UserCallId) {
+        self.with_calls(now, |calls, ctx| calls.cancel_user_call(call, ctx));
     }
 
     /// Accepts a call that rings; without effect on one that was accepted before.
@@ -292,6 +308,13 @@ impl Session {
             self.own.as_ref().map_or(DEFAULT_MAX_FRAME_BYTES, |own| own.limits.max_frame_bytes);
         let len = encode_client(frame).len();
         if len > max { Err(CommandError::TooLarge { len, max }) } else { Ok(()) }
+    }
+
+    fn check_can_call(&self) -> Result<(), PlaceError> {
+        if self.link.is_closed() {
+            return Err(PlaceError::Closed);
+        }
+        if self.link.is_up() { Ok(()) } else { Err(PlaceError::NotConnected) }
     }
 
     fn check_open(&self) -> Result<(), CommandError> {

@@ -333,7 +333,7 @@ impl Desk {
         end.clone()
     }
 
-    fn collect(&mut self) {
+    pub(crate) fn collect(&mut self) {
         while let Some(output) = self.session.poll_output() {
             match output {
                 Output::Connect { .. } | Output::Disconnect => self.socket.push(output),

@@ -42,3 +42,5 @@ mod resume;
 mod stock;
 #[cfg(test)]
 mod transport;
+#[cfg(test)]
+mod user_call;
