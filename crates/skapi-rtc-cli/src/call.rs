@@ -9,13 +9,13 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use skapi_rtc::{
     Call, CallEnd, CallError, CallEvent, CallEvents, CallOptions, Channel, ChannelOptions,
-    ConnectionId, DEFAULT_CHANNEL, EndReason, Message, OutgoingCall, Realtime, RealtimeEvents,
-    UserEntry, UserId,
+    DEFAULT_CHANNEL, EndReason, Message, Realtime, RealtimeEvents,
 };
 
 use crate::{
     chat,
-    connect::{ConnectArgs, ask_failure, connect},
+    connect::{ConnectArgs, connect},
+    dial::{dial, find},
     exit::{Exit, Failure},
     files,
     media::{Counters, Player},
@@ -28,7 +28,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(crate) struct CallArgs {
-    /// Whom to call: a connection id (cid:…), or a user who is in the group
+    /// Whom to call: a connection id (cid:…), or a user who is in the group, all of whose devices ring
     #[arg(value_name = "CID|USER")]
     target: String,
     #[command(flatten)]
@@ -128,9 +128,8 @@ async fn call(
     received: &Counters,
     output: &Output,
 ) -> Result<(), Failure> {
-    let to = find(args, realtime, output).await?;
+    let to = find(&args.target, &args.connect.group, realtime, output).await?;
     let dialed = Instant::now();
-    say(output, "dialing", format_args!("calling {to}"), &to);
     let mut options = CallOptions::default()
         .channel(ChannelOptions::new(DEFAULT_CHANNEL))
         .no_answer_timeout(args.timeout);
@@ -138,10 +137,13 @@ async fn call(
     if let Some(player) = &player {
         options = player.join(options);
     }
-    let outgoing = realtime.connect_rtc(to, options).await.map_err(not_placed)?;
-    let reporter = tokio::spawn(report(outgoing.events(), *output));
+    let mut reporter = None;
     let work = async {
-        let call = answered(outgoing, output).await?;
+        let outgoing = dial(to, &args.connect.group, options, realtime, output).await?;
+        reporter = Some(tokio::spawn(report(outgoing.events(), *output)));
+        outgoing.accepted().await.map_err(not_answered)?;
+        say(output, "accepted", "answered", "");
+        let call = outgoing.await.map_err(lost)?;
         let channel = call.channel(DEFAULT_CHANNEL).await.map_err(lost)?;
         say_open(&channel, dialed, output);
         let task = async {
@@ -151,55 +153,20 @@ async fn call(
         };
         tokio::join!(task, received.read(&call, output)).0
     };
-    tokio::pin!(work);
-    let result = loop {
-        tokio::select! {
-            result = &mut work => break result,
-            Some(event) = events.next() => news::tell(&event, output),
+    let result = {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                result = &mut work => break result,
+                Some(event) = events.next() => news::tell(&event, output),
+            }
         }
     };
-    // The report ends with the call, which has ended.
-    let _ = reporter.await;
+    if let Some(reporter) = reporter {
+        // The report ends with the call, which has ended.
+        let _ = reporter.await;
+    }
     result
-}
-
-/// The connection to call, with everybody who is there.
-async fn find(
-    args: &CallArgs,
-    realtime: &Realtime,
-    output: &Output,
-) -> Result<ConnectionId, Failure> {
-    let users = realtime.realtime_users(args.connect.group.clone()).await.map_err(ask_failure)?;
-    say_users(&users, realtime, output);
-    let usage = |error: skapi_rtc::IdError| {
-        Failure::msg(Exit::Usage, format!("{} cannot be called: {error}", args.target))
-    };
-    if ConnectionId::has_prefix(&args.target) {
-        return ConnectionId::new(&args.target).map_err(usage);
-    }
-    let user: UserId = args.target.parse().map_err(usage)?;
-    let own = realtime.cid();
-    let found = users
-        .into_iter()
-        .find(|entry| entry.user == user && Some(&entry.cid) != own.as_ref())
-        .map(|entry| entry.cid);
-    found.ok_or_else(|| {
-        let group = &args.connect.group;
-        Failure::msg(
-            Exit::NotAnswered,
-            format!("{user} is not in the group {group}; who is there is listed above"),
-        )
-    })
-}
-
-/// Waits for the answer, saying how far the call has come.
-async fn answered(outgoing: OutgoingCall, output: &Output) -> Result<Call, Failure> {
-    if outgoing.ringing().await {
-        say(output, "ringing", "it rings", "");
-    }
-    outgoing.accepted().await.map_err(not_answered)?;
-    say(output, "accepted", "answered", "");
-    outgoing.await.map_err(lost)
 }
 
 /// Everything that was asked for; without any wish, a chat.
@@ -289,11 +256,7 @@ async fn report(mut events: CallEvents, output: Output) {
     }
 }
 
-fn not_placed(error: skapi_rtc::PlaceError) -> Failure {
-    Failure::new(Exit::NotAnswered, anyhow::Error::new(error).context("the call was not placed"))
-}
-
-fn not_answered(error: CallError) -> Failure {
+pub(crate) fn not_answered(error: CallError) -> Failure {
     Failure::new(Exit::NotAnswered, anyhow::Error::new(error).context("no call"))
 }
 
@@ -309,7 +272,12 @@ fn ended(end: CallEnd) -> Failure {
     Failure::msg(exit, format!("the call ended before its work was done: {end}"))
 }
 
-fn say(output: &Output, event: &'static str, human: impl std::fmt::Display, value: impl ToString) {
+pub(crate) fn say(
+    output: &Output,
+    event: &'static str,
+    human: impl std::fmt::Display,
+    value: impl ToString,
+) {
     #[derive(Serialize)]
     struct Event {
         event: &'static str,
@@ -317,37 +285,6 @@ fn say(output: &Output, event: &'static str, human: impl std::fmt::Display, valu
         value: String,
     }
     output.line(human, &Event { event, value: value.to_string() });
-}
-
-fn say_users(users: &[UserEntry], realtime: &Realtime, output: &Output) {
-    #[derive(Serialize)]
-    struct User {
-        user: String,
-        cid: String,
-        own: bool,
-    }
-    #[derive(Serialize)]
-    struct Event {
-        event: &'static str,
-        users: Vec<User>,
-    }
-    let own = realtime.cid();
-    let users: Vec<_> = users
-        .iter()
-        .map(|entry| User {
-            user: entry.user.to_string(),
-            cid: entry.cid.to_string(),
-            own: own.as_ref() == Some(&entry.cid),
-        })
-        .collect();
-    let list: Vec<_> = users
-        .iter()
-        .map(|user| {
-            format!("\n  {} {}{}", user.user, user.cid, if user.own { " (we)" } else { "" })
-        })
-        .collect();
-    let human = format!("who is there: {}{}", users.len(), list.concat());
-    output.line(human, &Event { event: "users", users });
 }
 
 fn say_open(channel: &Channel, dialed: Instant, output: &Output) {

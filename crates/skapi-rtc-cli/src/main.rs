@@ -6,6 +6,7 @@ mod cli;
 mod connect;
 mod demo;
 mod dev_token;
+mod dial;
 mod exit;
 mod files;
 mod keys;

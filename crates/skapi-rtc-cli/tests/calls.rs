@@ -150,7 +150,16 @@ impl Service {
     }
 
     fn start_at(address: &str) -> Self {
-        let process = Running::start(program(&["serve", "--dev", "--listen", address]));
+        Self::serve(address, &[])
+    }
+
+    fn start_with(more: &[&str]) -> Self {
+        Self::serve("127.0.0.1:0", more)
+    }
+
+    fn serve(address: &str, more: &[&str]) -> Self {
+        let args = [&["serve", "--dev", "--listen", address], more].concat();
+        let process = Running::start(program(&args));
         let url = process.expect("listening")["http"].as_str().unwrap().to_owned();
         Self { process, url }
     }
@@ -264,8 +273,8 @@ fn a_time_for_media_needs_media() {
 }
 
 #[test]
-fn a_peer_that_is_killed_is_missed_within_seconds() {
-    let service = Service::start();
+fn a_peer_that_is_killed_is_missed_within_seconds_of_the_time_in_which_it_could_come_back() {
+    let service = Service::start_with(&["--resume-window", "5s"]);
     let mut peer = service.listen("echo", &[]);
     // No work given: the call stays up until stdin ends, so it needs one that does not.
     let mut command = service.call("echo", &["--ping", "1000000"]);

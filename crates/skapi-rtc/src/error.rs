@@ -1,6 +1,7 @@
 //! What can go wrong: one enum per operation.
 
-use skapi_rtc_signaling::{CallEnd, CommandError, ConfigError, RequestError};
+use skapi_rtc_protocol::{GroupName, UserId};
+use skapi_rtc_signaling::{CallEnd, CommandError, ConfigError, PlaceError, RequestError};
 
 use crate::{
     BackendError, ChannelError, MediaError, OpenError, QueryError, SocketError, TokenError,
@@ -77,6 +78,26 @@ pub enum AskError {
     /// The query was not answered.
     #[error(transparent)]
     Query(#[from] QueryError),
+}
+
+/// A call to a user could not be placed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlaceUserError {
+    /// The user has no connection in the group, or none but this one.
+    #[error("{user} is not in the group {group}")]
+    NotThere {
+        /// The user.
+        user: UserId,
+        /// The group.
+        group: GroupName,
+    },
+    /// The service could not be asked for the user's connections.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// None of them could be called.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
 }
 
 /// A call did not come about, or is over.

@@ -60,11 +60,13 @@ mod runtime;
 mod token;
 pub mod transport;
 
-pub use call::{Call, CallEvent, CallEvents, CallFuture, IncomingCall, OutgoingCall};
+pub use call::{
+    Call, CallEvent, CallEvents, CallFuture, IncomingCall, OutgoingCall, OutgoingUserCall,
+};
 pub use channel::{Channel, ChannelReceiver, ChannelSender};
 pub use connection_hook::ConnectionHook;
 pub use endpoint::{Endpoint, EndpointError};
-pub use error::{AskError, CallError, ConnectError, PostError};
+pub use error::{AskError, CallError, ConnectError, PlaceUserError, PostError};
 pub use events::{RealtimeEvent, RealtimeEvents};
 pub use media::{LocalTrack, RemoteTrack};
 pub use options::{CallOptions, ChannelOptions, ChannelPreset, ConnectOptions, DEFAULT_CHANNEL};

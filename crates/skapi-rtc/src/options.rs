@@ -142,6 +142,9 @@ pub struct CallOptions {
     pub tracks: Vec<LocalTrack>,
     /// How long it may ring, as a caller. Default: that of the session, 30 s.
     pub no_answer_timeout: Option<Duration>,
+    /// In a call to a [user](crate::Realtime::connect_rtc_user): whether one device that declines does so for
+    /// all. Default: no, the others ring on.
+    pub decline_ends_all: bool,
     /// What to do with each peer connection of the call before it is negotiated. Default: nothing.
     pub on_connection: Option<ConnectionHook>,
 }
@@ -162,6 +165,12 @@ impl CallOptions {
     /// Sets how long it may ring.
     pub fn no_answer_timeout(mut self, timeout: Duration) -> Self {
         self.no_answer_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets whether one device of a called user that declines does so for all.
+    pub fn decline_ends_all(mut self, all: bool) -> Self {
+        self.decline_ends_all = all;
         self
     }
 

@@ -14,7 +14,8 @@ use skapi_rtc_signaling::{PlaceError, Session};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    AskError, ConnectError, ConnectOptions, OutgoingCall, PostError, QueryError, RealtimeEvents,
+    AskError, ConnectError, ConnectOptions, OutgoingCall, OutgoingUserCall, PlaceUserError,
+    PostError, QueryError, RealtimeEvents,
     driver::{Command, Driver, DriverInput, Parts},
     events::EventPort,
     options::CallOptions,
@@ -226,6 +227,36 @@ impl Realtime {
         handle.send_waiting(Command::Place { to, options, done }).await;
         let lease = placed.await.unwrap_or(Err(PlaceError::Closed))?;
         Ok(OutgoingCall::new(lease))
+    }
+
+    /// Calls a user: all of the user's connections in this group ring, and the first that accepts has the
+    /// call; the others end as [answered elsewhere](crate::EndReason::AnsweredElsewhere). A user may call
+    /// its own other devices. Await what it gives for the [`Call`](crate::Call).
+    ///
+    /// # Errors
+    /// When the user has no connection there, or the service cannot be asked.
+    pub async fn connect_rtc_user(
+        &self,
+        user: UserId,
+        group: GroupName,
+        options: CallOptions,
+    ) -> Result<OutgoingUserCall, PlaceUserError> {
+        let entries: Vec<UserEntry> = self
+            .all_pages(|page| {
+                let (group, user) = (group.clone(), Some(user.clone()));
+                GroupQuery::Users(UsersQuery { group, user, page })
+            })
+            .await?;
+        let own = self.cid();
+        let connections = entries.into_iter().map(|entry| entry.cid);
+        let to: Vec<_> = connections.filter(|cid| Some(cid) != own.as_ref()).collect();
+        if to.is_empty() {
+            return Err(PlaceUserError::NotThere { user, group });
+        }
+        let (done, placed) = oneshot::channel();
+        self.inner.handle.send_waiting(Command::PlaceUser { to, options, done }).await;
+        let placed = placed.await.unwrap_or(Err(PlaceError::Closed))?;
+        Ok(OutgoingUserCall::new(user, placed))
     }
 
     /// Hangs up every call and closes the session: `skapi.closeRealtime()`. Returns when sockets and

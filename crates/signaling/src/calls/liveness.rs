@@ -23,8 +23,10 @@ impl Call {
     /// The service says that the peer's connection to it is gone.
     pub(super) fn on_peer_disconnected(&mut self, ctx: &mut Ctx<'_>) -> Flow {
         let on_the_line = self.engine.transport == Transport::Connected && self.failing.is_none();
+        // A service that takes connections up again has waited for this one already.
+        let waited = ctx.own.is_some_and(|own| own.resume.is_some());
         match self.phase {
-            Phase::Established if on_the_line || self.can_restart() => {
+            Phase::Established if on_the_line || (self.can_restart() && !waited) => {
                 self.await_sign_of_life(ctx);
                 Flow::Continue(())
             }

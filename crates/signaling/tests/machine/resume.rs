@@ -6,7 +6,7 @@ use skapi_rtc_signaling::{
 };
 
 use super::{
-    harness::{Desk, OWN_CID, candidate, local, millis, secs},
+    harness::{Desk, OWN_CID, candidate, local, millis, remote, secs},
     peer::Peer,
 };
 
@@ -212,6 +212,20 @@ fn the_service_is_told_now_and_then_what_need_not_be_kept() {
         })
         .collect();
     assert_eq!(told, [Some(128), Some(256)]);
+}
+
+#[test]
+fn a_peer_for_which_the_service_has_waited_is_gone_when_the_line_is_dead_too() {
+    let (mut desk, mut bob) = (Desk::up_resumable(), Peer::ours("bob"));
+    let call = bob.talks_as_callee(&mut desk);
+    desk.reports(call, RtcEvent::Disconnected);
+    desk.frame(ServerFrame::Notice(skapi_rtc_protocol::Notice {
+        code: skapi_rtc_protocol::NoticeCode::UserDisconnected,
+        user: bob.user.clone(),
+        from: bob.cid.clone(),
+        group: GroupName::new("G").unwrap(),
+    }));
+    assert_eq!(desk.end_of(call), remote(EndReason::PeerGone));
 }
 
 #[test]

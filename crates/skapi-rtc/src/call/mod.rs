@@ -3,6 +3,7 @@
 mod incoming;
 mod outgoing;
 mod shared;
+mod user;
 
 use std::sync::Arc;
 
@@ -11,10 +12,14 @@ use skapi_rtc_protocol::{ConnectionId, UserId};
 use skapi_rtc_signaling::CallEnd;
 use tokio::sync::watch;
 
-pub(crate) use self::shared::{CallShared, Stage};
 pub use self::{
     incoming::IncomingCall,
     outgoing::{CallFuture, OutgoingCall},
+    user::OutgoingUserCall,
+};
+pub(crate) use self::{
+    shared::{CallShared, Stage},
+    user::{PlacedUser, UserStage},
 };
 use crate::{
     CallError, Channel, ChannelOptions, LocalTrack, MediaError, RemoteTrack, driver::Command,

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use skapi_rtc_backend::MaybeSend;
 use skapi_rtc_protocol::ConnectionId;
 use skapi_rtc_signaling::CallEnd;
 
@@ -72,10 +73,10 @@ impl IntoFuture for OutgoingCall {
     type IntoFuture = CallFuture;
 
     fn into_future(self) -> CallFuture {
-        CallFuture(Box::pin(async move {
+        CallFuture::new(async move {
             connected(&self.lease.shared).await?;
             Ok(Call::new(self.lease))
-        }))
+        })
     }
 }
 
@@ -87,6 +88,14 @@ pub struct CallFuture(Inner);
 type Inner = Pin<Box<dyn Future<Output = Result<Call, CallError>> + Send>>;
 #[cfg(target_arch = "wasm32")]
 type Inner = Pin<Box<dyn Future<Output = Result<Call, CallError>>>>;
+
+impl CallFuture {
+    pub(super) fn new(
+        call: impl Future<Output = Result<Call, CallError>> + MaybeSend + 'static,
+    ) -> Self {
+        Self(Box::pin(call))
+    }
+}
 
 impl Future for CallFuture {
     type Output = Result<Call, CallError>;

@@ -6,7 +6,11 @@ use skapi_rtc_protocol::{ConnectionId, GroupName, Json, UserId};
 use skapi_rtc_signaling::{CallId, EndReason, Generation, OpId, PlaceError, RtcEvent, RtcOutcome};
 use tokio::sync::oneshot;
 
-use crate::{PostError, call::Lease, options::CallOptions};
+use crate::{
+    PostError,
+    call::{Lease, PlacedUser},
+    options::CallOptions,
+};
 
 /// What reaches the driver.
 #[derive(Debug)]
@@ -23,6 +27,7 @@ pub(crate) enum Command {
     PostToGroup { content: Json, done: Reply<PostError> },
     PostToUser { user: UserId, content: Json, done: Reply<PostError> },
     Place { to: ConnectionId, options: CallOptions, done: oneshot::Sender<Placed> },
+    PlaceUser { to: Vec<ConnectionId>, options: CallOptions, done: oneshot::Sender<PlacedUserCall> },
     Accept { call: CallId },
     Decline { call: CallId, reason: EndReason },
     HangUp { call: CallId },
@@ -32,3 +37,4 @@ pub(crate) enum Command {
 pub(crate) type Reply<E> = oneshot::Sender<Result<(), E>>;
 /// A lease, so that a call which nobody picks up is hung up.
 pub(crate) type Placed = Result<Arc<Lease>, PlaceError>;
+pub(crate) type PlacedUserCall = Result<PlacedUser, PlaceError>;

@@ -7,19 +7,20 @@
 mod engine;
 mod input;
 mod news;
+mod place;
 mod slots;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use skapi_rtc_protocol::{ClientFrame, Ready};
-use skapi_rtc_signaling::{Input, LinkLoss, Output, PlaceOptions, RequestId, Resumption, Session};
+use skapi_rtc_signaling::{Input, LinkLoss, Output, RequestId, Resumption, Session, UserCallId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use self::input::{Command, DriverInput, Reply};
 use self::{engine::Engines, slots::CallSlots};
 use crate::{
     ConnectError, Endpoint, PostError, RealtimeEvent, SocketError,
-    call::{CallShared, Lease},
+    call::UserStage,
     events::EventPort,
     realtime::WeakHandle,
     runtime::{self, Clock},
@@ -63,6 +64,7 @@ pub(crate) struct Driver {
     link: Option<LinkHandle>,
     calls: CallSlots,
     requests: HashMap<RequestId, Reply<PostError>>,
+    user_calls: HashMap<UserCallId, watch::Sender<UserStage>>,
     handle: WeakHandle,
     ready: watch::Sender<Option<Ready>>,
     first: Option<oneshot::Sender<Result<(), ConnectError>>>,
@@ -99,6 +101,7 @@ impl Driver {
             link: None,
             calls: CallSlots::new(engines),
             requests: HashMap::new(),
+            user_calls: HashMap::new(),
             handle: parts.handle,
             ready: parts.ready,
             first: Some(parts.first),
@@ -193,18 +196,11 @@ impl Driver {
                 self.await_request(request, done);
             }
             Command::Place { to, options, done } => {
-                let mut place = PlaceOptions::default();
-                place.no_answer_timeout = options.no_answer_timeout;
-                let Some(handle) = self.handle.upgrade() else {
-                    return; // whoever asked is gone, and the session is about to close
-                };
-                let placed = self.session.place_call(now, to.clone(), place).map(|id| {
-                    let shared = Arc::new(CallShared::new(id, to, None, options));
-                    self.calls.insert(shared.clone());
-                    Lease::new(shared, handle)
-                });
                 // If whoever asked is gone, the lease goes too, and the call is hung up.
-                drop(done.send(placed));
+                drop(done.send(self.place(to, options)));
+            }
+            Command::PlaceUser { to, options, done } => {
+                drop(done.send(self.place_user(to, &options)));
             }
             // A call that has ended meanwhile has said so already.
             Command::Accept { call } => drop(self.session.accept(now, call)),

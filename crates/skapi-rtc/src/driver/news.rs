@@ -48,6 +48,7 @@ impl Driver {
             }
             Event::Incoming { call, from, user } => return self.on_incoming(call, from, user),
             Event::Call { call, event } => return self.on_call_event(call, event),
+            Event::UserCall { call, event } => return self.on_user_call_event(call, event),
             _ => return,
         };
         self.events.control(event);
