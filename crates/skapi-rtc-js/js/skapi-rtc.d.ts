@@ -169,6 +169,12 @@ export class Skapi {
     options?: FetchOptions,
   ): Promise<DatabaseResponse<{ group: string; number_of_users: number }>>;
 
+  getUsers(
+    params?: { searchFor: string; value: string | number | string[]; condition?: string; range?: string | number },
+    options?: FetchOptions,
+  ): Promise<DatabaseResponse<UserProfile>>;
+  getConnectionInfo(): Promise<{ user_ip: string; user_agent: string; service_name: string; version: string; [key: string]: any }>;
+
   connectRTC(params: RTCConnectorParams, callback: (event: RTCEvent) => void): Promise<RTCConnector>;
   closeRTC(params: { cid?: string; close_all?: boolean }): Promise<void>;
 }

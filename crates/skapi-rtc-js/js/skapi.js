@@ -174,7 +174,7 @@ class Skapi {
   async getRealtimeUsers(params, options) {
     const { group = this.#group, user_id } = fields(params) ?? {};
     if (!group) throw new SkapiError("No group has been joined. Otherwise \"group\" is required.", { code: "INVALID_REQUEST" });
-    return this.#list({ group, ...(user_id && { user_id }) }, options, ({ uid, cid }) => ({
+    return this.#list("get-ws-group", { group, ...(user_id && { user_id }) }, options, ({ uid, cid }) => ({
       user_id: uid.split("#")[1],
       cid: `cid:${cid}`,
     }));
@@ -188,20 +188,45 @@ class Skapi {
     if (range !== undefined && typeof range !== kind) throw invalid(`"range" must be a ${kind}.`);
     if (range) asked.range = range;
     else asked.condition = condition ?? (asked.value === " " || !asked.value ? ">" : "=");
-    return this.#list(asked, options, ({ rid, cnt }) => ({ group: rid.split("#")[1], number_of_users: cnt }));
+    return this.#list("get-ws-group", asked, options, ({ rid, cnt }) => ({ group: rid.split("#")[1], number_of_users: cnt }));
+  }
+
+  /** What the service knows of users: their names and pictures. */
+  async getUsers(params, options) {
+    const latest = { searchFor: "timestamp", condition: ">", value: 0 };
+    const { range, ...asked } = fields(params) ?? latest;
+    if (range === undefined) asked.condition ??= "=";
+    else asked.range = range;
+    return this.#list("get-users", asked, { ...(!params && { ascending: false }), ...options }, (user) => user);
+  }
+
+  /** Who the service is, and how it sees this page. */
+  async getConnectionInfo() {
+    const { api } = await this.#find();
+    const found = await document_(`${api}service?service=${this.service}&owner=${this.owner}`);
+    if (!found) throw new SkapiError("The service does not answer.", { code: "UNREACHABLE" });
+    return {
+      user_ip: found.ip,
+      user_agent: found.user_agent || navigator.userAgent,
+      user_location: found.locale,
+      service_name: found.service_name,
+      version: this.version,
+      service_description: found.service_description ?? "",
+      ai_agent: found.ai_agent ?? "",
+    };
   }
 
   /** One page of a list; with `fetchMore` the one after the last. */
-  async #list(query, { limit, startKey, ascending, fetchMore } = {}, entry) {
+  async #list(path, query, { limit, startKey, ascending, fetchMore } = {}, entry) {
     const [core, places] = await Promise.all([load(), this.#find()]);
     if (!this.#tokens) await this.#recallLater();
     const asked = { service: this.service, owner: this.owner, ...query, limit, ascending };
-    const name = JSON.stringify(asked);
+    const name = path + JSON.stringify(asked);
     const key = startKey ?? (fetchMore ? this.#pages.get(name) : undefined);
     const startKeyHistory = [];
     if (key === "end") return { list: [], startKey: "end", endOfList: true, startKeyHistory };
     const body = JSON.stringify({ ...asked, ...(key && { startKey: key }) });
-    const answer = JSON.parse(await core.query(places, await this.#token(), "get-ws-group", body));
+    const answer = JSON.parse(await core.query(places, await this.#token(), path, body));
     this.#pages.set(name, answer.startKey);
     return { ...answer, list: answer.list.map(entry), startKeyHistory };
   }

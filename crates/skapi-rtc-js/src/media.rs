@@ -18,7 +18,8 @@ impl Media {
     /// Reads `media`; asks the user where that is meant. `None` for a call without.
     pub(crate) async fn of(media: &JsValue) -> Result<Option<Self>, JsValue> {
         if let Some(stream) = media.dyn_ref::<MediaStream>() {
-            return Ok(Some(Self { stream: stream.clone(), is_ours: false }));
+            // `MediaStream` has a `clone` of its own, which makes another stream.
+            return Ok(Some(Self { stream: Clone::clone(stream), is_ours: false }));
         }
         if !get(media, "video").is_truthy() && !get(media, "audio").is_truthy() {
             return Ok(None);

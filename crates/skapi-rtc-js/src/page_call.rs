@@ -83,11 +83,11 @@ impl PageCall {
 
     /// `RTCResolved`: what a page gets of a call that is up.
     pub(crate) fn resolved(self: &Rc<Self>) -> JsValue {
-        let media = self.media.as_ref().map(|media| media.stream.clone());
+        let media = self.media.as_ref().map(|media| &media.stream);
         object! {
             "target": self.target.borrow().clone(),
             "channels": &self.channels,
-            "media": media.map_or(JsValue::NULL, JsValue::from),
+            "media": media.map_or(JsValue::NULL, |stream| Clone::clone(stream).into()),
             "hangup": self.hangup_function(),
         }
         .into()

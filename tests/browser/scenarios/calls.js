@@ -19,8 +19,8 @@ async function inCall(lab, params = {}) {
 async function bothAreAlone(alice, bob) {
   for (const user of [alice, bob]) {
     await user.until(() => lab.connection.target.connectionState === "closed", undefined, "the end");
-    const off = await user.run(() => (lab.connection.media?.getTracks() ?? []).every((t) => t.readyState === "ended"));
-    assert.ok(off, "the camera is off");
+    const off = () => (lab.connection.media?.getTracks() ?? []).every((track) => track.readyState === "ended");
+    await user.until(off, undefined, "the camera to be off");
   }
 }
 

@@ -37,6 +37,8 @@ async function wholeCall(lab, ofAlice, ofBob) {
   await bob.hungUp(alice.cid);
   for (const user of [alice, bob]) {
     await user.until(() => lab.connection.target.connectionState === "closed", undefined, "the end");
+    const off = () => lab.connection.media.getTracks().every((track) => track.readyState === "ended");
+    await user.until(off, undefined, "the camera to be off");
     // Skapi's own complains of services of Skapi's that are not there.
     const errors = await user.run(() => lab.errors.filter((text) => text !== "Failed to fetch"));
     assert.deepEqual(errors, []);
@@ -48,6 +50,23 @@ scenario("our client ↔ our client: both see, hear and reach each other", (lab)
 scenario("our client → Skapi's: both see, hear and reach each other", (lab) => wholeCall(lab, OURS, THEIRS));
 
 scenario("Skapi's → our client: both see, hear and reach each other", (lab) => wholeCall(lab, THEIRS, OURS));
+
+scenario("our client: a stream of the page's own is the page's after the call, too", async (lab) => {
+  await lab.service();
+  const [alice, bob] = await Promise.all([lab.member("alice", OURS), lab.member("bob", OURS)]);
+  await alice.run(async (cid) => {
+    lab.own = await navigator.mediaDevices.getUserMedia({ video: true });
+    await lab.dial(cid, { media: lab.own });
+  }, bob.cid);
+  await bob.rings();
+  await bob.run(() => lab.accept());
+  await Promise.all([alice.talks(), bob.talks()]);
+  await bob.sees();
+  assert.ok(await alice.run(() => lab.connection.media === lab.own), "it is the very stream");
+  await bob.run(() => lab.connection.hangup());
+  await alice.hungUp(bob.cid);
+  assert.equal(await alice.run(() => lab.own.getTracks()[0].readyState), "live");
+});
 
 scenario("our client: a page finds out why a call ended", async (lab) => {
   await lab.service();
