@@ -17,7 +17,7 @@ export const CLIENT = join(
   "skapi.js",
 );
 /** Our own client for pages, as `cargo xtask web` builds it. */
-const PACKAGE = process.env.SKAPI_RTC_PACKAGE;
+export const PACKAGE = process.env.SKAPI_RTC_PACKAGE;
 const TYPES = { html: "text/html", js: "text/javascript", mjs: "text/javascript", wasm: "application/wasm" };
 
 /** A file of ours: `package/…` of our client, `ours.html` the page with nothing but the script tag changed. */

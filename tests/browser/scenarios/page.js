@@ -4,14 +4,19 @@ import assert from "node:assert/strict";
 import { copyFile, cp } from "node:fs/promises";
 import { join } from "node:path";
 
-import { CLIENT, EXAMPLE } from "../harness/pages.js";
+import { CLIENT, EXAMPLE, PACKAGE } from "../harness/pages.js";
 import { scenario } from "../harness/runner.js";
 
 /** The service with the page, beside which lies the client. */
 async function served(lab) {
   const web = await lab.folder();
   await cp(EXAMPLE, web, { recursive: true });
-  await copyFile(CLIENT, join(web, "skapi.js"));
+  if (lab.client === "ours") {
+    await cp(PACKAGE, web, { recursive: true });
+    await copyFile(join(PACKAGE, "skapi-rtc.js"), join(web, "skapi.js"));
+  } else {
+    await copyFile(CLIENT, join(web, "skapi.js"));
+  }
   await lab.service(["--web", web]);
 }
 
