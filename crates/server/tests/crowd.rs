@@ -49,8 +49,8 @@ async fn come_in(url: &str) -> (Client, u32) {
 async fn a_crowd_is_let_in_little_by_little_and_served_meanwhile() {
     let count = crowd();
     assert!(count >= 300, "raise the limit of open files (`ulimit -n 8192`)");
-    // Slow enough that some have to wait and some are sent away.
-    let rate = count as f64 / 5.0;
+    // Slower than any machine brings them in, so that some have to wait and some are sent away.
+    let rate = count as f64 / 10.0;
     let config = Config::default()
         .open_rate(u32::try_from(count).unwrap() / 10, rate)
         .max_open_wait(Duration::from_secs(1))
@@ -86,7 +86,7 @@ async fn a_crowd_is_let_in_little_by_little_and_served_meanwhile() {
     assert_eq!(metrics.connections, count as u64 + 1);
     assert!(metrics.sent_away_total > 0, "nobody was ever sent away");
     // The moments are rounded to seconds, so a few come before their room does.
-    assert!(most_often <= 3, "sent away {most_often} times");
+    assert!(most_often <= 10, "sent away {most_often} times");
 }
 
 #[tokio::test]

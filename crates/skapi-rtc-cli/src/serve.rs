@@ -46,7 +46,7 @@ pub(crate) struct ServeArgs {
     /// Folder whose files are served beside the API, for pages; those that begin with a dot are not
     #[arg(long, value_name = "DIR")]
     web: Option<PathBuf>,
-    /// Address that clients reach the service under, such as https://rtc.example; without it, the host that
+    /// Address that clients reach the service under, such as `https://rtc.example`; without it, the host that
     /// they ask
     #[arg(long, value_name = "URL", env = "SKAPI_RTC_PUBLIC_URL")]
     public_url: Option<String>,

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 
+import { launch } from "../harness/browser.js";
 import { OWNER, SERVICE } from "../harness/lab.js";
 import { scenario } from "../harness/runner.js";
 import { session } from "../harness/tokens.js";
@@ -45,6 +46,24 @@ scenario("the client finds the service by a page that leads its requests", async
       return before(there, ...rest);
     };
   }, lab.url);
+  await boot(tab);
+  await works(lab, tab);
+});
+
+scenario("the client finds the service by target_cdn, over TLS", async (lab) => {
+  const { port } = await lab.service(["--tls-self-signed"]);
+  const tab = await lab.tab("aimed");
+  const target_cdn = `localhost:${port}/x/`;
+  await tab.run(([service, owner, etc]) => lab.boot(service, owner, {}, etc), [SERVICE, OWNER, { target_cdn }]);
+  await works(lab, tab);
+});
+
+scenario("the client finds the service by name, over TLS", async (lab) => {
+  const { port } = await lab.service(["--tls-self-signed"]);
+  // As a DNS server of one's own would answer.
+  const browser = await launch([`--host-resolver-rules=MAP d3e9syvbtso631.cloudfront.net:443 127.0.0.1:${port}`]);
+  lab.after(() => browser.close());
+  const tab = await lab.tab("resolved", { browser });
   await boot(tab);
   await works(lab, tab);
 });
