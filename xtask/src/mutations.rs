@@ -91,12 +91,6 @@ const MUTATIONS: &[Mutation] = &[
         to: "                    self.accept_offer(offer, ctx);",
     },
     Mutation {
-        name: "a collision of offers: neither side is polite",
-        file: "crates/signaling/src/calls/negotiation.rs",
-        from: "if self.role == Role::Callee {",
-        to: "if self.role == Role::Callee && self.is_ringing() {",
-    },
-    Mutation {
         name: "resuming: the client sends again what the service has taken",
         file: "crates/signaling/src/resume.rs",
         from: "self.kept.drain(..taken);",

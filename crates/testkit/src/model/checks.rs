@@ -42,13 +42,15 @@ impl Run {
     /// With nobody doing anything any more, a call is up on both sides or over on both.
     pub(super) fn check_both_ends_stand_alike(&self) -> Checked {
         for (key, ends) in self.by_key() {
-            let phases: Vec<_> = ends
-                .iter()
-                .map(|(node, call)| {
-                    let it = self.world.node(*node);
-                    it.session.call(*call).filter(|_| !it.dead).map(|call| call.phase)
-                })
-                .collect();
+            // A machine may have had it twice: over for want of a link, and rung again when that was back.
+            let mut standing: BTreeMap<NodeId, Option<CallPhase>> = BTreeMap::new();
+            for (node, call) in &ends {
+                let it = self.world.node(*node);
+                let phase = it.session.call(*call).filter(|_| !it.dead).map(|call| call.phase);
+                let known = standing.entry(*node).or_default();
+                *known = known.or(phase);
+            }
+            let phases: Vec<_> = standing.into_values().collect();
             let settled =
                 |phase: &Option<CallPhase>| matches!(phase, None | Some(CallPhase::Established));
             if !phases.iter().all(settled) || phases.iter().any(|phase| *phase != phases[0]) {

@@ -1,6 +1,9 @@
 //! Everything together: what is due next happens, and its consequences are planned.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use skapi_rtc_protocol::{
     ClientFrame, ConnectionId, Limits, RtcContent, RtcSignal, UserId, decode_client, decode_server,
@@ -41,6 +44,8 @@ pub struct World {
     pub(super) options: Options,
     pub(super) schedule: Schedule<Due>,
     sockets: u64,
+    /// Sockets that broke and took what was on its way to the service with them.
+    swallowed: BTreeSet<u64>,
     pub(super) service: Box<dyn Realtime>,
     up: Lanes,
     down: Lanes,
@@ -82,6 +87,7 @@ impl World {
             options,
             schedule: Schedule::default(),
             sockets: 0,
+            swallowed: BTreeSet::new(),
             up: Lanes::default(),
             down: Lanes::default(),
             reported: BTreeMap::new(),
@@ -184,6 +190,7 @@ impl World {
                 self.deliver(greeting);
                 self.input(node, Input::LinkUp, None);
             }
+            Due::ToService { socket, .. } if self.swallowed.contains(&socket) => {}
             Due::ToService { from, socket, text } => match decode_client(&text, &Limits::default())
             {
                 Ok(frame) => {
@@ -212,6 +219,9 @@ impl World {
                 if self.nodes[node.0].socket == socket
                     && let Some(cid) = self.nodes[node.0].cid.take()
                 {
+                    if self.rng.bool() {
+                        self.swallowed.insert(socket);
+                    }
                     self.schedule.after(noticed, Due::LossNoticed { cid, socket });
                     let loss = Input::LinkDown(LinkLoss::lost("cut"));
                     self.input(node, loss, None);
