@@ -182,6 +182,15 @@ impl Router {
         self.deliver(&mut state, told.into_iter().collect());
     }
 
+    /// Tells a client that a message was dropped which neither side counts.
+    pub(crate) fn tell(&self, to: SeatRef<'_>, code: ErrorCode, text: String) {
+        let mut state = lock(&self.state);
+        if state.is_current(to) {
+            let told = Delivery::error(to.cid.clone(), code, text, None);
+            self.deliver(&mut state, vec![told]);
+        }
+    }
+
     pub(crate) fn users(&self, query: &UsersQuery) -> Result<Page<UserEntry>, QueryError> {
         lock(&self.state).hub.users(query)
     }

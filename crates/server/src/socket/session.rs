@@ -140,12 +140,16 @@ fn dropped(seat: &Seat, message: &Message, tell: bool) {
         Message::Binary(_) => "",
         _ => return,
     };
+    let why = || (ErrorCode::TooFast, "You send too fast; frames were dropped.".to_owned());
     if is_keep_alive(text) {
+        if tell {
+            let (code, text) = why();
+            seat.shared.router.tell(seat.place(), code, text);
+        }
         return;
     }
     let reference = reference_of(text);
-    let told = (tell || reference.is_some())
-        .then(|| (ErrorCode::TooFast, "You send too fast; frames were dropped.".to_owned()));
+    let told = (tell || reference.is_some()).then(why);
     seat.shared.router.refuse(seat.place(), told, reference);
 }
 
