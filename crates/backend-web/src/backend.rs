@@ -36,6 +36,7 @@ impl Backend for WebBackend {
         capabilities.turn_tcp = true;
         capabilities.turn_tls = true;
         capabilities.incoming_reliability = true;
+        capabilities.empty_messages = true;
         capabilities.max_message_size = MAX_MESSAGE_SIZE;
         capabilities
     }

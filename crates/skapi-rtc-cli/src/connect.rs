@@ -1,12 +1,12 @@
 //! How the commands that are clients reach the service, and who they are there.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use skapi_rtc::{
-    AskError, ConnectError, ConnectOptions, GroupName, OpenError, PostError, QueryError, Realtime,
-    RealtimeEvents, UserId, connect_realtime,
+    AskError, Backend, ConnectError, ConnectOptions, GroupName, OpenError, PostError, QueryError,
+    Realtime, RealtimeEvents, UserId, WebRtcBackend, connect_realtime,
 };
 
 use crate::{
@@ -29,6 +29,29 @@ pub(crate) struct ConnectArgs {
     /// Group to join
     #[arg(long, value_name = "GROUP", default_value = "lobby")]
     pub(crate) group: GroupName,
+    /// Engine that makes the calls
+    #[arg(long, value_enum, default_value_t = Engine::Webrtc)]
+    engine: Engine,
+}
+
+/// An engine by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    /// webrtc-rs: data, audio and video, TURN over UDP
+    Webrtc,
+    /// str0m: data alone, without TURN
+    #[cfg(feature = "str0m")]
+    Str0m,
+}
+
+impl Engine {
+    fn backend(self) -> Arc<dyn Backend> {
+        match self {
+            Self::Webrtc => Arc::new(WebRtcBackend::default()),
+            #[cfg(feature = "str0m")]
+            Self::Str0m => Arc::new(skapi_rtc::Str0mBackend::default()),
+        }
+    }
 }
 
 /// Connects and joins the group, saying so.
@@ -38,7 +61,8 @@ pub(crate) async fn connect(
 ) -> Result<(Realtime, RealtimeEvents), Failure> {
     let tokens = Tokens::new(args).await?;
     let options = ConnectOptions::new(&args.server, tokens)
-        .map_err(|error| Failure::new(Exit::Usage, error))?;
+        .map_err(|error| Failure::new(Exit::Usage, error))?
+        .backend(args.engine.backend());
     let (realtime, events) = connect_realtime(options).await.map_err(connect_failure)?;
     say_connected(args, &realtime, output);
     realtime.join_realtime(args.group.clone()).await.map_err(post_failure)?;

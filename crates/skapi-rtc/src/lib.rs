@@ -43,6 +43,7 @@
 //! Calls are made by an engine, any [`Backend`]; the service is reached by a transport, any
 //! [`Transport`](transport::Transport). The defaults come with the features `webrtc` and `websocket`, in a
 //! browser (`wasm32-unknown-unknown`) with `web` and `websocket`; others are set in the [`ConnectOptions`].
+//! The feature `str0m` brings a second engine: `options.backend(Arc::new(Str0mBackend::default()))`.
 
 mod address;
 mod call;
@@ -79,6 +80,8 @@ pub use skapi_rtc_backend::{
     ConnectionState, EncodedFrame, LocalTrackEvent, LocalTrackEvents, MediaError, MediaKind,
     Message, PeerStats, Reliability, RtpPacket, TrackInit, TransportPolicy,
 };
+#[cfg(all(feature = "str0m", not(target_arch = "wasm32")))]
+pub use skapi_rtc_backend_str0m::Str0mBackend;
 #[cfg(all(feature = "web", target_arch = "wasm32"))]
 pub use skapi_rtc_backend_web::WebBackend;
 #[cfg(all(feature = "webrtc", not(target_arch = "wasm32")))]

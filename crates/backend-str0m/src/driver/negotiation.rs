@@ -1,0 +1,289 @@
+//! Offers and answers.
+//!
+//! ```text
+//!            make_offer                    accept_offer
+//!   Stable ─────────────► HaveLocalOffer  ┌────────────┐
+//!     ▲                        │          │            │
+//!     └────────────────────────┘          └─► Stable ──┘
+//!       accept_answer, rollback
+//! ```
+//!
+//! The engine forgets what was offered when another offer comes first. So nothing that the application
+//! wants is ever put into an offer alone: an offer opens the way for data by a channel that nobody sees
+//! (the *carrier*), and the application's channels are made once the way is open, whoever opened it.
+
+use skapi_rtc_backend::{NegotiationError, OfferOptions, PeerEvent};
+use skapi_rtc_protocol::{SdpKind, SessionDescription};
+use str0m::{
+    RtcError,
+    change::{SdpAnswer, SdpOffer, SdpPendingOffer},
+    channel::ChannelConfig,
+};
+
+use super::Driver;
+
+/// The carrier's stream id, and those of carriers whose offer came to nothing count down from it. Both
+/// ends agree on such a channel without a word, so nothing of it is ever sent.
+const FIRST_CARRIER: u16 = 65_534;
+/// Offers that may come to nothing before data is negotiated.
+const MAX_CARRIERS: u16 = 1024;
+/// What a description says when it says nothing (RFC 8841 §6).
+const DEFAULT_MAX_MESSAGE_SIZE: usize = 65_536;
+
+#[derive(Default)]
+pub(super) struct Negotiation {
+    offer: Option<Offer>,
+    /// The last description of ours that both sides agreed on.
+    agreed: Option<String>,
+    has_data: bool,
+    carriers: u16,
+    /// The application has been told that it should negotiate.
+    asked_for: bool,
+}
+
+struct Offer {
+    sdp: String,
+    /// What the engine makes of the answer; nothing where nothing changes.
+    pending: Option<SdpPendingOffer>,
+}
+
+impl Negotiation {
+    /// Whether channels can be made without a negotiation.
+    pub(super) fn has_data(&self) -> bool {
+        self.has_data
+    }
+
+    pub(super) fn is_carrier(&self, id: u16) -> bool {
+        id > FIRST_CARRIER - self.carriers
+    }
+}
+
+impl Driver {
+    /// Asks the application for a negotiation, once for all that waits for it.
+    pub(super) fn want_negotiation(&mut self) {
+        if !self.negotiation.asked_for {
+            self.negotiation.asked_for = true;
+            self.shared.emit(PeerEvent::NegotiationNeeded);
+        }
+    }
+
+    pub(super) fn make_offer(
+        &mut self,
+        options: OfferOptions,
+    ) -> Result<SessionDescription, NegotiationError> {
+        self.check_alive()?;
+        let restart = options.ice_restart && self.negotiation.agreed.is_some();
+        if restart || self.negotiation.agreed.is_none() {
+            self.gather_locals();
+        }
+        let carrier = (!self.negotiation.has_data).then(|| self.new_carrier()).transpose()?;
+        let mut changes = self.rtc.sdp_api();
+        if let Some(carrier) = carrier {
+            changes.add_channel_with_config(carrier);
+        }
+        if restart {
+            changes.ice_restart(true);
+        }
+        let offer = match changes.apply() {
+            Some((offer, pending)) => Offer { sdp: offer.to_sdp_string(), pending: Some(pending) },
+            None => {
+                let agreed = self.negotiation.agreed.as_deref().unwrap_or_default();
+                Offer { sdp: offered_again(agreed), pending: None }
+            }
+        };
+        let description = SessionDescription::offer(offer.sdp.clone());
+        self.negotiation.offer = Some(offer);
+        self.gather_for(description.ice_ufrag().unwrap_or_default());
+        Ok(description)
+    }
+
+    pub(super) fn accept_offer(
+        &mut self,
+        offer: &SessionDescription,
+    ) -> Result<SessionDescription, NegotiationError> {
+        const STEP: &str = "accept an offer";
+        self.check_alive()?;
+        if self.negotiation.offer.is_some() {
+            return Err(wrong_state(STEP, "an own offer is pending: roll it back first"));
+        }
+        if offer.kind != SdpKind::Offer {
+            return Err(wrong_state(STEP, "the description is not an offer"));
+        }
+        let parsed = SdpOffer::from_sdp_string(&offer.sdp).map_err(|e| bad(e.to_string()))?;
+        check_whole(offer)?;
+        let user = offer.ice_ufrag();
+        if self.remote_candidates.user() != user {
+            self.gather_locals();
+        }
+        let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|error| refused(&error))?;
+        let answer = SessionDescription::answer(answer.to_sdp_string());
+        self.agreed_on(answer.sdp.clone(), offer);
+        self.gather_for(answer.ice_ufrag().unwrap_or_default());
+        Ok(answer)
+    }
+
+    pub(super) fn accept_answer(
+        &mut self,
+        answer: &SessionDescription,
+    ) -> Result<(), NegotiationError> {
+        const STEP: &str = "accept an answer";
+        self.check_alive()?;
+        if self.negotiation.offer.is_none() {
+            return Err(wrong_state(STEP, "no own offer is pending"));
+        }
+        match answer.kind {
+            SdpKind::Answer => {}
+            SdpKind::Offer => return Err(wrong_state(STEP, "the description is an offer")),
+            SdpKind::ProvisionalAnswer => {
+                return Err(wrong_state(STEP, "this engine takes no provisional answers"));
+            }
+        }
+        let parsed = SdpAnswer::from_sdp_string(&answer.sdp).map_err(|e| bad(e.to_string()))?;
+        check_whole(answer)?;
+        let Some(offer) = self.negotiation.offer.take() else { return Ok(()) };
+        if let Some(pending) = offer.pending {
+            let accepted = self.rtc.sdp_api().accept_answer(pending, parsed);
+            accepted.map_err(|error| refused(&error))?;
+        }
+        self.agreed_on(offer.sdp, answer);
+        Ok(())
+    }
+
+    pub(super) fn rollback(&mut self) -> Result<(), NegotiationError> {
+        if self.negotiation.offer.take().is_some() && self.channels.are_wanted() {
+            self.negotiation.asked_for = false;
+            self.want_negotiation();
+        }
+        Ok(())
+    }
+
+    /// Both descriptions are in place.
+    fn agreed_on(&mut self, ours: String, theirs: &SessionDescription) {
+        self.negotiation.agreed = Some(ours);
+        self.negotiation.asked_for = false;
+        self.remote_user_is(theirs.ice_ufrag(), &theirs.sdp);
+        let Some(data) = data_section(&theirs.sdp) else {
+            if self.channels.are_wanted() {
+                self.want_negotiation();
+            }
+            return;
+        };
+        self.shared.set_max_message_size(max_message_size(data));
+        self.negotiation.has_data = true;
+        self.make_wanted_channels();
+    }
+
+    fn new_carrier(&mut self) -> Result<ChannelConfig, NegotiationError> {
+        if self.negotiation.carriers >= MAX_CARRIERS {
+            return Err(NegotiationError::Engine(format!(
+                "{MAX_CARRIERS} offers came to nothing: close the connection and make another"
+            )));
+        }
+        let id = FIRST_CARRIER - self.negotiation.carriers;
+        self.negotiation.carriers += 1;
+        Ok(ChannelConfig { negotiated: Some(id), ..ChannelConfig::default() })
+    }
+
+    fn check_alive(&self) -> Result<(), NegotiationError> {
+        if self.rtc.is_alive() {
+            return Ok(());
+        }
+        Err(NegotiationError::Engine("the peer has ended this connection: make another".to_owned()))
+    }
+}
+
+/// What the engine needs of a description; where it finds something missing half way, it gives up the
+/// whole connection.
+fn check_whole(description: &SessionDescription) -> Result<(), NegotiationError> {
+    for needed in ["m=", "a=ice-ufrag:", "a=ice-pwd:", "a=fingerprint:"] {
+        if !description.sdp.lines().any(|line| line.starts_with(needed)) {
+            return Err(bad(format!("it has no line {needed}")));
+        }
+    }
+    Ok(())
+}
+
+/// The section of the data channels, unless it was refused.
+fn data_section(sdp: &str) -> Option<&str> {
+    let start = sdp.find("m=application ")?;
+    let section = &sdp[start..];
+    let end = section[2..].find("\nm=").map_or(section.len(), |next| next + 2);
+    let section = &section[..end];
+    (!section.starts_with("m=application 0 ")).then_some(section)
+}
+
+/// The largest message that the peer accepts (RFC 8841 §6).
+fn max_message_size(section: &str) -> usize {
+    let said = section.lines().find_map(|line| line.trim().strip_prefix("a=max-message-size:"));
+    match said.map(str::parse) {
+        Some(Ok(0)) => super::super::config::MAX_MESSAGE_SIZE,
+        Some(Ok(size)) => usize::min(size, super::super::config::MAX_MESSAGE_SIZE),
+        _ => DEFAULT_MAX_MESSAGE_SIZE,
+    }
+}
+
+/// A description that was agreed on, as an offer that changes nothing: its version goes up, and who
+/// begins with DTLS is open again (RFC 8842 §5.5).
+fn offered_again(agreed: &str) -> String {
+    let mut offer = String::with_capacity(agreed.len());
+    for line in agreed.lines() {
+        if line.starts_with("a=setup:") {
+            offer.push_str("a=setup:actpass");
+        } else if let Some(newer) = newer_origin(line) {
+            offer.push_str(&newer);
+        } else {
+            offer.push_str(line);
+        }
+        offer.push_str("\r\n");
+    }
+    offer
+}
+
+/// `o=<user> <session> <version> …` with the next version.
+fn newer_origin(line: &str) -> Option<String> {
+    let mut fields: Vec<String> = line.strip_prefix("o=")?.split(' ').map(str::to_owned).collect();
+    let version = fields.get_mut(2)?;
+    *version = (version.parse::<u64>().ok()?.wrapping_add(1)).to_string();
+    Some(format!("o={}", fields.join(" ")))
+}
+
+fn wrong_state(step: &'static str, reason: &str) -> NegotiationError {
+    NegotiationError::WrongState { step, reason: reason.to_owned() }
+}
+
+fn bad(reason: String) -> NegotiationError {
+    NegotiationError::BadDescription(reason)
+}
+
+fn refused(error: &RtcError) -> NegotiationError {
+    bad(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SDP: &str = "v=0\r\no=- 12 7 IN IP4 0.0.0.0\r\ns=-\r\nm=audio 9 x 111\r\na=setup:active\r\n\
+                       m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=setup:active\r\n\
+                       a=max-message-size:1000\r\n";
+
+    #[test]
+    fn an_offer_that_changes_nothing_has_the_next_version_and_leaves_the_roles_open() {
+        let offer = offered_again(SDP);
+        assert!(offer.contains("o=- 12 8 IN IP4 0.0.0.0\r\n"), "{offer}");
+        assert_eq!(offer.matches("a=setup:actpass\r\n").count(), 2, "{offer}");
+        assert_eq!(offer.lines().count(), SDP.lines().count());
+    }
+
+    #[test]
+    fn the_data_section_is_found_and_its_limit_read() {
+        let section = data_section(SDP).unwrap();
+        assert!(section.starts_with("m=application"), "{section}");
+        assert_eq!(max_message_size(section), 1000);
+        assert_eq!(max_message_size("m=application 9\r\n"), DEFAULT_MAX_MESSAGE_SIZE);
+        assert_eq!(max_message_size("m=\r\na=max-message-size:0"), 256 * 1024);
+        assert_eq!(max_message_size("m=\r\na=max-message-size:9999999"), 256 * 1024);
+        assert_eq!(data_section(&SDP.replace("m=application 9", "m=application 0")), None);
+        assert_eq!(data_section("v=0\r\n"), None);
+    }
+}

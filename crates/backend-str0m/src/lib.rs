@@ -1,0 +1,27 @@
+//! The str0m engine behind the backend traits of skapi-rtc.
+//!
+//! [`Str0mBackend`] is a [`Backend`](skapi_rtc_backend::Backend) on `str0m` 0.25, which does no I/O and
+//! knows no clock: sockets, time, gathering of candidates and back-pressure are here. Data channels are
+//! complete but for empty messages, which str0m cannot send; there is no TURN client, no ICE over TCP and
+//! no media yet.
+
+mod addresses;
+mod backend;
+mod channel;
+mod command;
+mod config;
+mod convert;
+mod driver;
+mod gate;
+mod hub;
+mod incoming;
+mod network;
+mod peer;
+mod port;
+mod servers;
+mod shared;
+mod socket;
+mod stun;
+
+pub use backend::Str0mBackend;
+pub use config::{Config, ConfigError, MAX_MESSAGE_SIZE};

@@ -1,0 +1,126 @@
+//! A peer connection, in the words of the backend traits: everything it is asked goes to its driver.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use skapi_rtc_backend::{
+    BackendError, ChannelError, ChannelHandle, ChannelInit, LocalTrack, LocalTrackHandle,
+    MediaError, NegotiationError, OfferOptions, PeerConnection, PeerStats, TrackInit,
+};
+use skapi_rtc_protocol::{IceCandidate, IceServer, SessionDescription};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    command::{Command, Reply},
+    servers::Servers,
+    shared::Shared,
+};
+
+pub(crate) struct Peer {
+    shared: Arc<Shared>,
+    commands: mpsc::Sender<Command>,
+    /// Ends with the driver.
+    driver: watch::Receiver<()>,
+}
+
+impl Peer {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        commands: mpsc::Sender<Command>,
+        driver: watch::Receiver<()>,
+    ) -> Self {
+        Self { shared, commands, driver }
+    }
+
+    /// What the driver answers; `None` when the connection is closed.
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Option<T> {
+        if self.shared.is_closing() {
+            return None;
+        }
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    async fn negotiate<T>(
+        &self,
+        command: impl FnOnce(Reply<Result<T, NegotiationError>>) -> Command,
+    ) -> Result<T, NegotiationError> {
+        self.ask(command).await.unwrap_or(Err(NegotiationError::Closed))
+    }
+}
+
+#[async_trait]
+impl PeerConnection for Peer {
+    async fn set_ice_servers(&self, servers: Vec<IceServer>) -> Result<(), BackendError> {
+        let servers = Servers::read(&servers).map_err(BackendError::Config)?;
+        self.ask(|reply| Command::SetServers(servers, reply)).await.ok_or(BackendError::Closed)
+    }
+
+    async fn make_offer(
+        &self,
+        options: OfferOptions,
+    ) -> Result<SessionDescription, NegotiationError> {
+        self.negotiate(|reply| Command::MakeOffer(options, reply)).await
+    }
+
+    async fn accept_offer(
+        &self,
+        offer: SessionDescription,
+    ) -> Result<SessionDescription, NegotiationError> {
+        self.negotiate(|reply| Command::AcceptOffer(offer, reply)).await
+    }
+
+    async fn accept_answer(&self, answer: SessionDescription) -> Result<(), NegotiationError> {
+        self.negotiate(|reply| Command::AcceptAnswer(answer, reply)).await
+    }
+
+    async fn rollback(&self) -> Result<(), NegotiationError> {
+        self.negotiate(Command::Rollback).await
+    }
+
+    async fn add_candidate(&self, candidate: IceCandidate) -> Result<(), NegotiationError> {
+        self.negotiate(|reply| Command::AddCandidate(candidate, reply)).await
+    }
+
+    async fn create_channel(
+        &self,
+        label: &str,
+        init: ChannelInit,
+    ) -> Result<ChannelHandle, ChannelError> {
+        init.validate(label)?;
+        let label = label.to_owned();
+        let made = self.ask(|reply| Command::CreateChannel { label, init, reply }).await;
+        made.unwrap_or(Err(ChannelError::Closed))
+    }
+
+    async fn add_track(&self, _track: TrackInit) -> Result<LocalTrackHandle, MediaError> {
+        Err(MediaError::Unsupported("audio and video tracks".to_owned()))
+    }
+
+    async fn remove_track(&self, _track: &Arc<dyn LocalTrack>) -> Result<(), MediaError> {
+        Err(MediaError::UnknownTrack)
+    }
+
+    async fn stats(&self) -> Result<PeerStats, BackendError> {
+        self.ask(Command::Stats).await.ok_or(BackendError::Closed)
+    }
+
+    async fn close(&self) {
+        self.shared.start_closing();
+        // Nothing is ever sent: an error means that the driver has ended.
+        let _ = self.driver.clone().changed().await;
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.shared.start_closing();
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer").field("closing", &self.shared.is_closing()).finish_non_exhaustive()
+    }
+}
