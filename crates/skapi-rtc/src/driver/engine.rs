@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use skapi_rtc_backend::{
-    Backend, ConnectionState, OfferOptions, PeerConfig, PeerConnection, PeerEvent, PeerEvents,
-    TransportPolicy,
+    Backend, ConnectionState, MediaError, OfferOptions, PeerConfig, PeerConnection, PeerEvent,
+    PeerEvents, TransportPolicy,
 };
 use skapi_rtc_signaling::{CallId, Generation, OpId, Role, RtcAction, RtcEvent, RtcOutcome};
 use tokio::sync::mpsc;
@@ -128,7 +128,13 @@ async fn open(
 async fn furnish(peer: &dyn PeerConnection, shared: &CallShared, role: Role) -> Result<(), String> {
     let CallOptions { mut channels, tracks, .. } = shared.options();
     for track in tracks {
-        let handle = peer.add_track(track.init()).await;
+        let init = track.init();
+        let answers_only = init.answer_only;
+        let handle = peer.add_track(init).await;
+        if answers_only && matches!(handle, Err(MediaError::Unsupported(_))) {
+            // An engine without media refuses what it would have to answer, and a call is more than that.
+            continue;
+        }
         track.attach(handle.map_err(|error| format!("the track `{}`: {error}", track.id()))?);
     }
     if role == Role::Callee {
