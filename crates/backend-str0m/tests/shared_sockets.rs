@@ -14,12 +14,17 @@ use tokio::sync::mpsc;
 const SOON: Duration = Duration::from_secs(20);
 const CALLS: usize = 20;
 
+/// With one address, so that there is one socket to share.
+fn config() -> Config {
+    Config::default().addresses(vec!["127.0.0.1".parse().unwrap()])
+}
+
 fn server() -> Arc<dyn Backend> {
-    Arc::new(Str0mBackend::new(Config::default().shared_port(0)).unwrap())
+    Arc::new(Str0mBackend::new(config().shared_port(0)).unwrap())
 }
 
 fn client() -> Arc<dyn Backend> {
-    Arc::new(Str0mBackend::default())
+    Arc::new(Str0mBackend::new(config()).unwrap())
 }
 
 conformance_tests!(
