@@ -3,6 +3,8 @@
 // `cargo xtask test browser` runs it with all that it needs. By hand:
 //
 //   SKAPI_RTC_PROGRAM=../../target/debug/skapi-rtc node run.js [--rounds N] [--client ours] [--list] [filters]
+//
+// `--ours` runs the scenarios of our own client instead, as `cargo xtask test web` does.
 
 import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -18,12 +20,13 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string", default: "1" },
     client: { type: "string", default: "skapi-js" },
     list: { type: "boolean", default: false },
+    ours: { type: "boolean", default: false },
     artefacts: { type: "string", default: join(here, "..", "..", "target", "browser-tests") },
   },
 });
 
 for (const file of (await readdir(join(here, "scenarios"))).sort()) {
-  await import(`./scenarios/${file}`);
+  if ((file === "our_client.js") === values.ours) await import(`./scenarios/${file}`);
 }
 const options = { filters: positionals, ...values, rounds: Number(values.rounds) };
 process.exitCode = (await run(options)) ? 0 : 1;

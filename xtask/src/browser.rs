@@ -1,4 +1,4 @@
-//! `cargo xtask test browser`: Skapi's own client in a real browser, and the parts that this needs.
+//! `cargo xtask test browser` and `test web`: Skapi's client and ours in a real browser, and what this needs.
 
 use std::{
     fs,
@@ -74,7 +74,11 @@ pub(crate) fn is_meant(filters: &[String]) -> Result<bool> {
     }
     let folder = workspace::root().join(FOLDER).join("scenarios");
     for file in fs::read_dir(&folder).with_context(|| format!("{} is missing", folder.display()))? {
-        let text = fs::read_to_string(file?.path())?;
+        let path = file?.path();
+        if path.ends_with("our_client.js") {
+            continue;
+        }
+        let text = fs::read_to_string(path)?;
         let mut names = text.lines().filter_map(|line| line.strip_prefix("scenario("));
         if names.any(|name| filters.iter().any(|filter| name.contains(filter.as_str()))) {
             return Ok(true);
@@ -83,9 +87,18 @@ pub(crate) fn is_meant(filters: &[String]) -> Result<bool> {
     Ok(false)
 }
 
+/// Whose client the scenarios drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Client {
+    /// The npm package `skapi-js`.
+    Skapi,
+    /// Our package for pages, which is built first.
+    Ours,
+}
+
 /// The command that runs the scenarios; everything that it needs is there afterwards. Otherwise the inner
 /// error says what is missing.
-pub(crate) fn tests(args: &[String]) -> Result<Result<Command, String>> {
+pub(crate) fn tests(client: Client, args: &[String]) -> Result<Result<Command, String>> {
     let missing = install_missing();
     if !missing.is_empty() {
         let names: Vec<_> = missing.into_iter().map(Part::description).collect();
@@ -106,10 +119,11 @@ pub(crate) fn tests(args: &[String]) -> Result<Result<Command, String>> {
         .args(args)
         .current_dir(workspace::root())
         .env("SKAPI_RTC_PROGRAM", program);
-    match web::build() {
-        Ok(package) => drop(command.env(PACKAGE, package)),
-        // The scenarios that need it fail, and say so.
-        Err(error) => complain(&format!("note: our client for pages was not built: {error:#}")),
+    if client == Client::Ours {
+        match web::build() {
+            Ok(package) => drop(command.arg("--ours").env(PACKAGE, package)),
+            Err(error) => return Ok(Err(format!("our client for pages was not built: {error:#}"))),
+        }
     }
     if let Some(path) = chromium() {
         command.env(CHROMIUM, path);

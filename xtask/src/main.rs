@@ -26,6 +26,7 @@ What a contributor runs: cargo xtask <command>
   test [filters]      run all tests and doctests, or those whose names contain a filter
       --allow-skips   succeed even if a test was skipped for want of a part
   test browser [f]    only those in a real browser; what they need is installed on Debian, as root
+  test web [f]        our own client for pages in a real browser; builds its package first
       --rounds N      so many times
   ci                  everything that a change has to pass: what CI runs
   lint                formatting and clippy

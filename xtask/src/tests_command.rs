@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    browser,
+    browser::{self, Client},
     shell::{cargo, colour, complain, say, succeeds, watch},
     skips::{self, SkipFile},
     tally::Tally,
@@ -20,8 +20,8 @@ pub(crate) struct Options {
     pub(crate) allow_skips: bool,
     /// The profile of `.config/nextest.toml`.
     pub(crate) profile: Option<&'static str>,
-    /// Only what runs in a browser.
-    pub(crate) browser_only: bool,
+    /// Only what runs in a browser, with this client.
+    pub(crate) browser_only: Option<Client>,
     /// How often that is run.
     pub(crate) rounds: Option<u32>,
 }
@@ -29,13 +29,13 @@ pub(crate) struct Options {
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let mut options = Options::default();
     let mut args = args.iter().peekable();
-    if args.next_if(|arg| *arg == "browser").is_some() {
-        options.browser_only = true;
-    }
+    let suite = args.next_if(|arg| matches!(arg.as_str(), "browser" | "web"));
+    options.browser_only =
+        suite.map(|suite| if suite == "web" { Client::Ours } else { Client::Skapi });
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--allow-skips" => options.allow_skips = true,
-            "--rounds" if options.browser_only => {
+            "--rounds" if options.browser_only.is_some() => {
                 let number = args.next().context("`--rounds` needs a number")?;
                 let rounds =
                     number.parse().with_context(|| format!("`{number}` is not a number"))?;
@@ -53,10 +53,12 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 /// Runs the tests. The last line that it prints is the sum of them.
 pub(crate) fn test(options: &Options) -> Result<()> {
     let mut results = Results::default();
-    if !options.browser_only {
+    if options.browser_only.is_none() {
         rust(options, &mut results)?;
     }
-    if results.broken.is_empty() && (options.browser_only || browser::is_meant(&options.filters)?) {
+    if results.broken.is_empty()
+        && (options.browser_only.is_some() || browser::is_meant(&options.filters)?)
+    {
         in_browser(options, &mut results)?;
     }
     let Results { mut tally, skipped, broken } = results;
@@ -138,7 +140,7 @@ fn in_browser(options: &Options, results: &mut Results) -> Result<()> {
     if let Some(rounds) = options.rounds {
         args.push(format!("--rounds={rounds}"));
     }
-    match browser::tests(&args)? {
+    match browser::tests(options.browser_only.unwrap_or(Client::Skapi), &args)? {
         Ok(command) => results.watch("the tests in a browser", command),
         Err(missing) => {
             results.skipped.push(format!("the tests in a browser: {missing}"));
