@@ -241,7 +241,7 @@ pub trait DataChannel: Debug + MaybeSend + MaybeSync + 'static {
     /// that the peer opened.
     fn reliability(&self) -> Reliability;
 
-    /// The SCTP stream id, once it is known.
+    /// The SCTP stream id, once it is known: maybe a moment after the channel has opened.
     fn id(&self) -> Option<u16>;
 
     /// Whether the channel was made by agreement instead of in band.

@@ -29,6 +29,7 @@ use skapi_rtc_protocol::{
 
 use super::{
     Ctx,
+    beaten::Beaten,
     candidates::{LocalCandidates, RemoteCandidates},
     delivery::Delivery,
     diagnosis::Diagnosis,
@@ -78,6 +79,8 @@ pub(super) struct Call {
     pub(super) waits_for_pickup: bool,
     /// Its last answer, until then.
     pub(super) held_answer: Option<SessionDescription>,
+    /// The peer's own offer, which ours has beaten.
+    pub(super) beaten: Option<Beaten>,
 }
 
 #[derive(Debug)]
@@ -209,6 +212,7 @@ impl Call {
             peer_link_lost: false,
             waits_for_pickup: false,
             held_answer: None,
+            beaten: None,
         }
     }
 

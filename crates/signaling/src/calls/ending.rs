@@ -47,6 +47,7 @@ impl Call {
 
     /// Ends the call: tells the peer if it is ours to tell, the engine, and the application.
     pub(super) fn finish(mut self, end: CallEnd, farewells: &mut Farewells, ctx: &mut Ctx<'_>) {
+        self.turn_down_beaten(farewells, ctx);
         if end.by == Side::Local && self.peer_has_heard_of_it() {
             self.send_hangup(end.reason.on_wire(), farewells, ctx);
         } else {

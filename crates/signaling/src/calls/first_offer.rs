@@ -33,10 +33,11 @@ impl Calls {
             if call.is_calling() && !call.has_rung() {
                 if self.we_win_glare(id, &content, &from, ctx) {
                     // The peer will accept ours; what it knows it has said here.
-                    if let (Some(known), Some(call)) =
-                        (content.capabilities, self.calls.get_mut(&id))
-                    {
-                        call.peer_learnt(known);
+                    if let Some(call) = self.calls.get_mut(&id) {
+                        call.beat(&content);
+                        if let Some(known) = content.capabilities {
+                            call.peer_learnt(known);
+                        }
                     }
                     return;
                 }

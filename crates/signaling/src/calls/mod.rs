@@ -1,5 +1,6 @@
 //! All calls of a session: at most one with each connection, found by it or by the call's key.
 
+mod beaten;
 mod call;
 mod candidates;
 mod content;
