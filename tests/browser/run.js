@@ -4,7 +4,8 @@
 //
 //   SKAPI_RTC_PROGRAM=../../target/debug/skapi-rtc node run.js [--rounds N] [--client ours] [--list] [filters]
 //
-// `--ours` runs the scenarios of our own client instead, as `cargo xtask test web` does.
+// `--ours` runs the scenarios of our own client instead, as `cargo xtask test web` does; `--screenshots DIR` has
+// those of its page write the pictures of the documentation there.
 
 import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -21,12 +22,13 @@ const { values, positionals } = parseArgs({
     client: { type: "string", default: "skapi-js" },
     list: { type: "boolean", default: false },
     ours: { type: "boolean", default: false },
+    screenshots: { type: "string" },
     artefacts: { type: "string", default: join(here, "..", "..", "target", "browser-tests") },
   },
 });
 
 for (const file of (await readdir(join(here, "scenarios"))).sort()) {
-  if ((file === "our_client.js") === values.ours) await import(`./scenarios/${file}`);
+  if (file.startsWith("our_") === values.ours) await import(`./scenarios/${file}`);
 }
 const options = { filters: positionals, ...values, rounds: Number(values.rounds) };
 process.exitCode = (await run(options)) ? 0 : 1;

@@ -1,4 +1,5 @@
-//! `cargo xtask test browser` and `test web`: Skapi's client and ours in a real browser, and what this needs.
+//! `cargo xtask test browser` and `test web`: Skapi's client, ours, and the browser's engine in a real browser,
+//! and what this needs.
 
 use std::{
     fs,
@@ -9,6 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 
 use crate::{
+    npm::{self, npm},
     shell::{cargo, complain, run, succeeds},
     web, workspace,
 };
@@ -25,6 +27,10 @@ const USUAL_PLACES: &[&str] = &[
 ];
 /// The variable that says where our client for pages is.
 const PACKAGE: &str = "SKAPI_RTC_PACKAGE";
+/// The variable that says where the tests in Rust are that run in pages.
+const WEB_TESTS: &str = "SKAPI_RTC_WEB_TESTS";
+/// A test of the program, which has it built.
+const PROGRAM_TEST: &str = "words";
 /// The oldest Node.js that will do.
 const NODE: u32 = 18;
 
@@ -75,7 +81,8 @@ pub(crate) fn is_meant(filters: &[String]) -> Result<bool> {
     let folder = workspace::root().join(FOLDER).join("scenarios");
     for file in fs::read_dir(&folder).with_context(|| format!("{} is missing", folder.display()))? {
         let path = file?.path();
-        if path.ends_with("our_client.js") {
+        let is_ours = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("our_");
+        if path.file_name().is_some_and(is_ours) {
             continue;
         }
         let text = fs::read_to_string(path)?;
@@ -99,29 +106,49 @@ pub(crate) enum Client {
 /// The command that runs the scenarios; everything that it needs is there afterwards. Otherwise the inner
 /// error says what is missing.
 pub(crate) fn tests(client: Client, args: &[String]) -> Result<Result<Command, String>> {
+    let mut command = match script("run.js", "browser-tests", client)? {
+        Ok(command) => command,
+        missing => return Ok(missing),
+    };
+    if client == Client::Ours {
+        match web::build_tests() {
+            Ok(tests) => drop(command.arg("--ours").env(WEB_TESTS, tests)),
+            Err(error) => return Ok(Err(format!("what runs in pages was not built: {error:#}"))),
+        }
+    }
+    command.args(args);
+    Ok(Ok(command))
+}
+
+/// The command that runs a script of the tests, with a folder of its own for what is seen of failures. With
+/// our client, that is built too.
+pub(crate) fn script(
+    name: &str,
+    artefacts: &str,
+    client: Client,
+) -> Result<Result<Command, String>> {
     let missing = install_missing();
     if !missing.is_empty() {
         let names: Vec<_> = missing.into_iter().map(Part::description).collect();
         return Ok(Err(format!("{} is not installed", names.join(" and "))));
     }
-    if let Err(error) = install_packages() {
+    if let Err(error) = npm::install(FOLDER) {
         return Ok(Err(format!("the packages of {FOLDER} are not installed: {error:#}")));
     }
     let target = workspace::metadata()?.target_directory;
-    // As the tests before built it, so that nothing is built twice.
-    run(cargo(&["build", "--workspace", "--all-features", "--bin", "skapi-rtc"]))?;
+    // As the tests build it, whose features are more than the program's own: nothing is built twice.
+    run(cargo(&["test", "--workspace", "--all-features", "--no-run", "--test", PROGRAM_TEST]))?;
     let program = target.join("debug").join(format!("skapi-rtc{}", std::env::consts::EXE_SUFFIX));
     let mut command = Command::new("node");
     command
-        .arg(format!("{FOLDER}/run.js"))
+        .arg(format!("{FOLDER}/{name}"))
         .arg("--artefacts")
-        .arg(target.join("browser-tests"))
-        .args(args)
+        .arg(target.join(artefacts))
         .current_dir(workspace::root())
         .env("SKAPI_RTC_PROGRAM", program);
     if client == Client::Ours {
         match web::build() {
-            Ok(package) => drop(command.arg("--ours").env(PACKAGE, package)),
+            Ok(package) => drop(command.env(PACKAGE, package)),
             Err(error) => return Ok(Err(format!("our client for pages was not built: {error:#}"))),
         }
     }
@@ -158,19 +185,6 @@ fn is_root_on_debian() -> bool {
     root && Path::new("/etc/debian_version").exists() && succeeds(apt_get(&["--version"]))
 }
 
-/// Skapi's client and the driver of the browser, as the lock file names them.
-fn install_packages() -> Result<()> {
-    let folder = workspace::root().join(FOLDER);
-    let time = |path: PathBuf| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    let installed = time(folder.join("node_modules/.package-lock.json"));
-    if installed.is_some() && installed >= time(folder.join("package-lock.json")) {
-        return Ok(());
-    }
-    let mut command = npm(&["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
-    command.current_dir(folder);
-    run(command)
-}
-
 /// A folder with the page of `examples/browser` and Skapi's client beside it; the inner error says what is
 /// missing. Installs nothing: who only wants to see the page need not wait for that.
 pub(crate) fn page() -> Result<Result<PathBuf, String>> {
@@ -188,12 +202,6 @@ pub(crate) fn page() -> Result<Result<PathBuf, String>> {
     }
     fs::copy(&client, page.join("skapi.js"))?;
     Ok(Ok(page))
-}
-
-fn npm(args: &[&str]) -> Command {
-    let mut command = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
-    command.args(args);
-    command
 }
 
 fn node_version() -> Option<u32> {

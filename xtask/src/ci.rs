@@ -5,14 +5,15 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::{
+    browser::Client,
     layers,
     shell::{cargo, complain, run as run_command, say, succeeds},
-    tests_command,
+    tests_command, web,
 };
 
 type Step = (&'static str, fn() -> Result<()>);
 
-const LINT: &[Step] = &[("format", format), ("clippy", clippy)];
+const LINT: &[Step] = &[("format", format), ("clippy", clippy), ("clippy for pages", web::clippy)];
 
 const REST: &[Step] = &[
     ("layers", layers::run),
@@ -20,6 +21,7 @@ const REST: &[Step] = &[
     ("without default features", without_default_features),
     ("dependencies", dependencies),
     ("tests", tests),
+    ("tests of pages", tests_of_pages),
 ];
 
 pub(crate) fn lint() -> Result<()> {
@@ -95,6 +97,14 @@ fn dependencies() -> Result<()> {
 fn tests() -> Result<()> {
     tests_command::test(&tests_command::Options {
         profile: Some("ci"),
+        ..tests_command::Options::default()
+    })
+}
+
+/// Also builds the package for pages, which fails when it is too large.
+fn tests_of_pages() -> Result<()> {
+    tests_command::test(&tests_command::Options {
+        browser_only: Some(Client::Ours),
         ..tests_command::Options::default()
     })
 }

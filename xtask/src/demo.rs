@@ -1,10 +1,13 @@
 //! `cargo xtask demo`: a call made through every layer, by the real program, and a page for browsers.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use crate::{
     browser,
     shell::{cargo, complain},
+    web,
 };
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -12,13 +15,31 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let mut command = cargo(&["run", "--package", "skapi-rtc-cli", "--bin", "skapi-rtc"]);
     command.args(["--", "demo"]).args(args);
     // It has a page only when it stays up, and whoever names one wants that one.
-    if !args.iter().any(|arg| arg == "--once" || arg.starts_with("--web")) {
-        match browser::page().unwrap_or_else(|error| Err(format!("{error:#}"))) {
-            Ok(folder) => drop(command.arg("--web").arg(folder)),
-            Err(why) => complain(&format!("note: there will be no page for browsers: {why}")),
-        }
+    if !args.iter().any(|arg| arg == "--once" || arg.starts_with("--web"))
+        && let Some(folder) = page()
+    {
+        command.arg("--web").arg(folder);
     }
     become_it(command)
+}
+
+/// The page on our own client; where that cannot be built, the one for Skapi's client, if that is installed.
+fn page() -> Option<PathBuf> {
+    complain("Building the page for browsers; the first time takes some minutes.");
+    let why = match web::page() {
+        Ok(folder) => return Some(folder),
+        Err(error) => format!("{error:#}").replace('\n', " "),
+    };
+    match browser::page().unwrap_or_else(|error| Err(format!("{error:#}"))) {
+        Ok(folder) => {
+            complain(&format!("note: the page will run on Skapi's client, not on ours: {why}"));
+            Some(folder)
+        }
+        Err(_) => {
+            complain(&format!("note: there will be no page for browsers: {why}"));
+            None
+        }
+    }
 }
 
 /// Puts the program in our place, so that Ctrl-C and the exit code are its own.

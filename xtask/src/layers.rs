@@ -81,6 +81,13 @@ const LAYERS: &[Layer] = &[
         why: "the package for pages hands out the facade and the browser's own objects",
     },
     Layer {
+        package: "skapi-rtc-web-tests",
+        may: &["skapi-rtc", "skapi-rtc-backend", "skapi-rtc-backend-web"],
+        may_optionally: &[],
+        may_in_tests: &[],
+        why: "what is tested in a page is the facade and the browser's engine, as natively",
+    },
+    Layer {
         package: "skapi-rtc-testkit",
         may: &[
             "skapi-rtc-protocol",
@@ -98,6 +105,13 @@ const LAYERS: &[Layer] = &[
         may_optionally: &[],
         may_in_tests: &[],
         why: "an example uses what a user would add to Cargo.toml",
+    },
+    Layer {
+        package: "example-custom-backend",
+        may: &["skapi-rtc-backend", "skapi-rtc", "skapi-rtc-server", "skapi-rtc-protocol"],
+        may_optionally: &[],
+        may_in_tests: &[],
+        why: "an engine of one's own needs the traits, and a call to show it",
     },
     Layer {
         package: "xtask",

@@ -2,11 +2,14 @@
 
 mod bench;
 mod browser;
+mod chaos;
 mod ci;
 mod demo;
 mod fuzz;
 mod layers;
+mod matrix;
 mod mutations;
+mod npm;
 mod shell;
 mod skips;
 mod soak;
@@ -26,19 +29,30 @@ What a contributor runs: cargo xtask <command>
   test [filters]      run all tests and doctests, or those whose names contain a filter
       --allow-skips   succeed even if a test was skipped for want of a part
   test browser [f]    only those in a real browser; what they need is installed on Debian, as root
-  test web [f]        our own client for pages in a real browser; builds its package first
+  test web [f]        our own client and its page in a real browser; builds them first
+  test web [f]        what is ours in pages, in a real browser: our client, the browser's engine in the suite of
+                      every engine, calls from Rust; builds it all first
+>>>>>>> bcd12c1 (backend-web: the browser's engine passes the suite of every engine, and sends and receives tracks)
       --rounds N      so many times
+      --screenshots   take the pictures of the documentation (web)
   ci                  everything that a change has to pass: what CI runs
   lint                formatting and clippy
   layers              check which crate depends on which
   bench [names]       run the benchmarks, or those with these names
+      --quick         less of everything, for a first look
   fuzz [target]       run the fuzzer on every target, or on this one
       --seconds N     how long on each (default 60)
-  web                 build the package for pages, in target/web/pkg
+  web                 build the package for pages, in target/web/pkg, and the page, in target/web/page
   soak                run the model test on and on
       --minutes N     for how long (default 1)
       --first SEED    from this seed on, instead of ones that were not run before
       --script HEX    one script only, with everything that happens in it
+  chaos               run calls of the real program while services, peers, links and paths break at random
+      --minutes N     for how long (default 20)
+      --calls N       at a time (default 50)
+      --seed N        with the faults of an earlier run
+      --engine E      webrtc (the default) or str0m
+  matrix              calls between every two engines, and the table of them in docs/engines.md
   mutations [names]   put faults into a copy of the workspace, and see that the model test finds them
   help                this text
 ";
@@ -59,6 +73,8 @@ fn main() -> ExitCode {
         "fuzz" => fuzz::run(&args),
         "web" => no_args(&args).and_then(|()| web::run()),
         "soak" => soak::run(&args),
+        "chaos" => chaos::run(&args),
+        "matrix" => no_args(&args).and_then(|()| matrix::run()),
         "mutations" => mutations::run(&args),
         "help" | "--help" | "-h" => {
             say(HELP.trim_end());

@@ -1,4 +1,5 @@
-//! `cargo xtask test`: every test of the workspace, the examples in its documentation, and the browser's.
+//! `cargo xtask test`: every test of the workspace, the examples in its documentation, the browser's, and
+//! calls between every two engines.
 
 use std::process::Command;
 
@@ -6,6 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     browser::{self, Client},
+    matrix,
     shell::{cargo, colour, complain, say, succeeds, watch},
     skips::{self, SkipFile},
     tally::Tally,
@@ -24,6 +26,8 @@ pub(crate) struct Options {
     pub(crate) browser_only: Option<Client>,
     /// How often that is run.
     pub(crate) rounds: Option<u32>,
+    /// Whether it also takes the pictures of the documentation.
+    pub(crate) screenshots: bool,
 }
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -40,6 +44,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
                 let rounds =
                     number.parse().with_context(|| format!("`{number}` is not a number"))?;
                 options.rounds = Some(rounds);
+            }
+            "--screenshots" if options.browser_only == Some(Client::Ours) => {
+                options.screenshots = true;
             }
             arg if arg.starts_with('-') => {
                 bail!("`{arg}` is not understood; see `cargo xtask help`")
@@ -60,6 +67,12 @@ pub(crate) fn test(options: &Options) -> Result<()> {
         && (options.browser_only.is_some() || browser::is_meant(&options.filters)?)
     {
         in_browser(options, &mut results)?;
+    }
+    if results.broken.is_empty()
+        && options.browser_only.is_none()
+        && matrix::is_meant(&options.filters)
+    {
+        between_engines(options, &mut results)?;
     }
     let Results { mut tally, skipped, broken } = results;
     tally.skipped = skipped.len();
@@ -140,10 +153,23 @@ fn in_browser(options: &Options, results: &mut Results) -> Result<()> {
     if let Some(rounds) = options.rounds {
         args.push(format!("--rounds={rounds}"));
     }
+    if options.screenshots {
+        args.push("--screenshots=docs/images".to_owned());
+    }
     match browser::tests(options.browser_only.unwrap_or(Client::Skapi), &args)? {
         Ok(command) => results.watch("the tests in a browser", command),
         Err(missing) => {
             results.skipped.push(format!("the tests in a browser: {missing}"));
+            Ok(())
+        }
+    }
+}
+
+fn between_engines(options: &Options, results: &mut Results) -> Result<()> {
+    match matrix::command(&options.filters)? {
+        Ok(command) => results.watch("the calls between engines", command),
+        Err(missing) => {
+            results.skipped.push(format!("the calls between engines: {missing}"));
             Ok(())
         }
     }

@@ -82,8 +82,11 @@ impl Backend for Str0mBackend {
 
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
+        capabilities.media = true;
         capabilities.ice_restart = true;
+        capabilities.round_trip_time = true;
         capabilities.incoming_reliability = true;
+        capabilities.back_pressure = true;
         capabilities.max_message_size = self.config.max_message_size;
         capabilities
     }

@@ -1,12 +1,15 @@
 //! What a peer connection asks of its driver.
 
+use std::sync::Arc;
+
 use skapi_rtc_backend::{
-    ChannelError, ChannelHandle, ChannelInit, NegotiationError, OfferOptions, PeerStats,
+    ChannelError, ChannelHandle, ChannelInit, LocalTrack, MediaError, NegotiationError,
+    OfferOptions, PeerStats,
 };
 use skapi_rtc_protocol::{IceCandidate, SessionDescription};
 use tokio::sync::oneshot;
 
-use crate::servers::Servers;
+use crate::{media::Local, servers::Servers};
 
 pub(crate) type Reply<T> = oneshot::Sender<T>;
 
@@ -22,5 +25,11 @@ pub(crate) enum Command {
         init: ChannelInit,
         reply: Reply<Result<ChannelHandle, ChannelError>>,
     },
+    AddTrack {
+        local: Arc<Local>,
+        track: Arc<dyn LocalTrack>,
+        reply: Reply<Result<(), MediaError>>,
+    },
+    RemoveTrack(Arc<dyn LocalTrack>, Reply<Result<(), MediaError>>),
     Stats(Reply<PeerStats>),
 }

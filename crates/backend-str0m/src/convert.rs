@@ -7,6 +7,8 @@ use skapi_rtc_protocol::IceCandidate;
 use str0m::{
     Candidate, CandidateKind as EngineKind, Rtc,
     channel::{ChannelConfig, Reliability as EngineReliability},
+    format::{Codec as EngineCodec, FormatParams},
+    media::Frequency,
     net::Protocol,
 };
 
@@ -17,18 +19,39 @@ const DATAGRAM: usize = 1200;
 /// Bytes of all channels that the engine may hold; each channel has its own, smaller bound.
 const ENGINE_BUFFER: usize = 16 * 1024 * 1024;
 /// How often the engine tells its figures.
-const FIGURES_EVERY: std::time::Duration = std::time::Duration::from_secs(3);
+const FIGURES_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Payload types of video codecs and of their retransmissions, in the order in which they are offered; the numbers
+/// are those that browsers use.
+const VP8: (u8, u8) = (96, 97);
+const VP9: (u8, u8) = (98, 99);
+/// With the profiles that Chromium offers with packetization mode 1.
+const H264: [(u8, u8, u32); 3] =
+    [(102, 103, 0x42_e01f), (104, 105, 0x42_001f), (106, 107, 0x4d_001f)];
 
 /// The engine's part of a connection.
 pub(crate) fn engine(config: &Config) -> Rtc {
     let mut settings = Rtc::builder()
         .clear_codecs()
+        .enable_opus(true, false)
+        // Frames are put together by the reader, so that whoever passes packets on can have those.
+        .set_rtp_mode(true)
         .set_mtu(DATAGRAM..=usize::MAX)
         .set_stats_interval(Some(FIGURES_EVERY))
         .set_sctp_max_buffered_amount(ENGINE_BUFFER)
         .set_sctp_max_message_size(u32::try_from(config.max_message_size).unwrap_or(u32::MAX));
     settings.set_initial_stun_rto(config.check_interval);
     settings.set_max_stun_rto(config.keepalive);
+    let codecs = settings.codec_config();
+    let mut add = |(number, repeats): (u8, u8), codec, format| {
+        let (number, repeats) = (number.into(), Some(repeats.into()));
+        codecs.add_config(number, repeats, codec, Frequency::NINETY_KHZ, None, format);
+    };
+    add(VP8, EngineCodec::Vp8, FormatParams::default());
+    add(VP9, EngineCodec::Vp9, FormatParams { profile_id: Some(0), ..FormatParams::default() });
+    for (number, repeats, profile) in H264 {
+        codecs.add_h264(number.into(), Some(repeats.into()), true, profile);
+    }
     settings.build(Instant::now())
 }
 

@@ -2,7 +2,9 @@
 //!
 //! The engine has one queue for everything that arrives and nothing to hold it with, so the driver keeps
 //! packets away from it while too much is unread. As that is one gate for a whole connection, a channel
-//! that nobody reads holds back its siblings, and what acknowledges our own messages too.
+//! that nobody reads holds back its siblings, and what acknowledges our own messages too. An application that
+//! waits until there is room for its own messages before it reads on must get that all the same: for it there is
+//! a reserve, and beyond the reserve only what [acknowledges](crate::driver) passes.
 
 use std::sync::{
     Arc,
@@ -10,6 +12,10 @@ use std::sync::{
 };
 
 use tokio::sync::Notify;
+
+/// What may be unread beyond the limit while our own messages wait. A peer that itself stops reading has at most
+/// the flight of one association on its way, 1 MiB, for each of ours that it acknowledges.
+const RESERVE: usize = 4 * 1024 * 1024;
 
 /// What a message counts beside its bytes.
 const COST_PER_MESSAGE: usize = 256;
@@ -28,11 +34,21 @@ impl Gate {
     }
 
     pub(crate) fn must_shut(&self) -> bool {
-        self.unread.load(Ordering::Acquire) > self.limit
+        self.unread() > self.limit
     }
 
     pub(crate) fn may_open(&self) -> bool {
-        self.unread.load(Ordering::Acquire) <= self.limit / 2
+        self.unread() <= self.limit / 2
+    }
+
+    /// Bytes that nobody has read yet, and what goes with each message.
+    pub(crate) fn unread(&self) -> usize {
+        self.unread.load(Ordering::Acquire)
+    }
+
+    /// Whether more may come in although it is shut.
+    pub(crate) fn has_reserve(&self) -> bool {
+        self.unread() < self.limit.saturating_add(RESERVE)
     }
 
     /// Counts a message until the weight is dropped.
@@ -75,6 +91,15 @@ mod tests {
         assert!(!gate.must_shut() && !gate.may_open());
         unread.truncate(2);
         assert!(gate.may_open());
+    }
+
+    #[test]
+    fn there_is_a_reserve_and_an_end_of_it() {
+        let gate = Gate::new(1000, Arc::default());
+        let _unread = gate.weigh(1000);
+        assert!(gate.must_shut() && gate.has_reserve());
+        let _more = gate.weigh(RESERVE);
+        assert!(!gate.has_reserve());
     }
 
     #[tokio::test]

@@ -1,9 +1,9 @@
 //! The str0m engine behind the backend traits of skapi-rtc.
 //!
 //! [`Str0mBackend`] is a [`Backend`](skapi_rtc_backend::Backend) on `str0m` 0.25, which does no I/O and
-//! knows no clock: sockets, time, gathering of candidates and back-pressure are here. Data channels are
-//! complete but for empty messages, which str0m cannot send; there is no TURN client, no ICE over TCP and
-//! no media yet.
+//! knows no clock: sockets, time, gathering of candidates and back-pressure are here, and what becomes of
+//! packets of audio and video. Data channels are complete but for empty messages, which str0m cannot send;
+//! there is no TURN client and no ICE over TCP.
 
 mod addresses;
 mod backend;
@@ -15,6 +15,7 @@ mod driver;
 mod gate;
 mod hub;
 mod incoming;
+mod media;
 mod network;
 mod peer;
 mod port;

@@ -57,6 +57,8 @@ pub(crate) enum Received {
     Readable(Arc<Socket>),
     /// A datagram came by way of the hub.
     Datagram(Datagram),
+    /// Nothing, but what was blocked has left.
+    Unblocked,
 }
 
 impl Network {
@@ -170,6 +172,11 @@ impl Network {
             && batch.contents.len() + transmit.contents.len() <= MAX_BATCH
     }
 
+    /// Whether something waits for a full socket.
+    pub(crate) fn is_blocked(&self) -> bool {
+        !self.blocked.is_empty()
+    }
+
     /// Sends what was taken along.
     pub(crate) fn flush(&mut self) {
         if let Some(batch) = self.batch.take() {
@@ -216,6 +223,9 @@ impl Network {
             tokio::select! {
                 received = receive(&self.sockets, &mut self.place) => return received,
                 () = socket.writable() => self.flush(),
+            }
+            if !self.is_blocked() {
+                return Received::Unblocked;
             }
         }
         receive(&self.sockets, &mut self.place).await

@@ -12,13 +12,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     command::{Command, Reply},
+    media::Local,
     servers::Servers,
     shared::Shared,
 };
 
 pub(crate) struct Peer {
     shared: Arc<Shared>,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<Box<Command>>,
     /// Ends with the driver.
     driver: watch::Receiver<()>,
 }
@@ -26,7 +27,7 @@ pub(crate) struct Peer {
 impl Peer {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        commands: mpsc::Sender<Command>,
+        commands: mpsc::Sender<Box<Command>>,
         driver: watch::Receiver<()>,
     ) -> Self {
         Self { shared, commands, driver }
@@ -38,7 +39,7 @@ impl Peer {
             return None;
         }
         let (reply, answer) = oneshot::channel();
-        self.commands.send(command(reply)).await.ok()?;
+        self.commands.send(Box::new(command(reply))).await.ok()?;
         answer.await.ok()
     }
 
@@ -94,12 +95,16 @@ impl PeerConnection for Peer {
         made.unwrap_or(Err(ChannelError::Closed))
     }
 
-    async fn add_track(&self, _track: TrackInit) -> Result<LocalTrackHandle, MediaError> {
-        Err(MediaError::Unsupported("audio and video tracks".to_owned()))
+    async fn add_track(&self, track: TrackInit) -> Result<LocalTrackHandle, MediaError> {
+        let (local, handle) = Local::handle(track, &self.shared)?;
+        let track = handle.track.clone();
+        let added = self.ask(|reply| Command::AddTrack { local, track, reply }).await;
+        added.unwrap_or(Err(MediaError::Closed)).map(|()| handle)
     }
 
-    async fn remove_track(&self, _track: &Arc<dyn LocalTrack>) -> Result<(), MediaError> {
-        Err(MediaError::UnknownTrack)
+    async fn remove_track(&self, track: &Arc<dyn LocalTrack>) -> Result<(), MediaError> {
+        let removed = self.ask(|reply| Command::RemoveTrack(track.clone(), reply)).await;
+        removed.unwrap_or(Err(MediaError::UnknownTrack))
     }
 
     async fn stats(&self) -> Result<PeerStats, BackendError> {

@@ -194,7 +194,9 @@ impl Port {
     pub(crate) fn settle(&self, outstanding: usize) -> bool {
         let (freed, tell_low, clear) = {
             let mut state = self.state();
-            let freed = state.account.let_go(outstanding);
+            // The engine is asked by the task that hands over, so nothing comes in between.
+            let handed_over = state.account.handed_over();
+            let freed = state.account.let_go(handed_over, outstanding);
             let low = state.was_above && state.account.buffered() <= state.low_threshold;
             if low {
                 state.was_above = false;

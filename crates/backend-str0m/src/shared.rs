@@ -5,15 +5,17 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use skapi_rtc_backend::{
-    ChannelHandle, ConnectionState, EventSender, PeerEvent, PeerEvents, TrySendError, queue,
-};
+use skapi_rtc_backend::{ConnectionState, EventSender, PeerEvent, PeerEvents, TrySendError, queue};
 use tokio::sync::Notify;
 
-use crate::{gate::Gate, port::Port};
+use crate::{
+    gate::Gate,
+    media::{Asking, Local},
+    port::Port,
+};
 
-/// Events that may wait for their reader. Only channels that the peer opens can come in numbers, and
-/// those are refused when the queue is full.
+/// Events that may wait for their reader. Only channels that the peer opens and tracks that it adds can
+/// come in numbers, and those are refused when the queue is full.
 const MAX_EVENTS: usize = 1024;
 
 pub(crate) struct Shared {
@@ -32,6 +34,15 @@ struct State {
     events: Option<EventSender<PeerEvent>>,
     /// Channels that the driver has to look at.
     called: Vec<Arc<Port>>,
+    media_calls: Vec<MediaCall>,
+}
+
+/// What a track has to do with the driver.
+pub(crate) enum MediaCall {
+    /// There is something to send.
+    Send(Arc<Local>),
+    /// The reader needs a key frame.
+    Keyframe(Arc<Asking>),
 }
 
 impl Shared {
@@ -43,7 +54,11 @@ impl Shared {
             wake,
             max_message_size: AtomicUsize::new(max_message_size),
             closing: AtomicBool::new(false),
-            state: Mutex::new(State { events: Some(events), called: Vec::new() }),
+            state: Mutex::new(State {
+                events: Some(events),
+                called: Vec::new(),
+                media_calls: Vec::new(),
+            }),
         };
         (Arc::new(shared), reader)
     }
@@ -76,6 +91,29 @@ impl Shared {
         }
     }
 
+    /// Has the driver send what a track has.
+    pub(crate) fn call_track(&self, track: Arc<Local>) {
+        self.call_for_media(MediaCall::Send(track));
+    }
+
+    /// Has the driver ask for a key frame.
+    pub(crate) fn call_for_keyframe(&self, asking: Arc<Asking>) {
+        self.call_for_media(MediaCall::Keyframe(asking));
+    }
+
+    fn call_for_media(&self, call: MediaCall) {
+        let mut state = self.state();
+        if state.events.is_some() {
+            state.media_calls.push(call);
+            drop(state);
+            self.wake.notify_one();
+        }
+    }
+
+    pub(crate) fn take_media_calls(&self) -> Vec<MediaCall> {
+        std::mem::take(&mut self.state().media_calls)
+    }
+
     /// The channels that the driver has to look at.
     pub(crate) fn take_called(&self) -> Vec<Arc<Port>> {
         std::mem::take(&mut self.state().called)
@@ -88,12 +126,12 @@ impl Shared {
         }
     }
 
-    /// Queues a channel that the peer opened. It comes back when the reader is too far behind: there is
-    /// no end to what a peer can open.
-    pub(crate) fn emit_channel(&self, channel: ChannelHandle) -> Option<ChannelHandle> {
+    /// Queues something that the peer made. It comes back when the reader is too far behind: there is no
+    /// end to what a peer can make.
+    pub(crate) fn try_emit(&self, event: PeerEvent) -> Option<PeerEvent> {
         let state = self.state();
-        match state.events.as_ref()?.try_send(PeerEvent::Channel(channel)) {
-            Err(TrySendError::Full(PeerEvent::Channel(channel))) => Some(channel),
+        match state.events.as_ref()?.try_send(event) {
+            Err(TrySendError::Full(event)) => Some(event),
             _ => None,
         }
     }
@@ -101,11 +139,12 @@ impl Shared {
     /// Ends the events.
     pub(crate) fn finish(&self) {
         self.closing.store(true, Ordering::Release);
-        let (events, called) = {
+        let (events, called, media_calls) = {
             let mut state = self.state();
-            (state.events.take(), std::mem::take(&mut state.called))
+            let called = std::mem::take(&mut state.called);
+            (state.events.take(), called, std::mem::take(&mut state.media_calls))
         };
-        drop(called);
+        drop((called, media_calls));
         if let Some(events) = events {
             events.force_send(PeerEvent::State(ConnectionState::Closed));
         }

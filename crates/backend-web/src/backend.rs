@@ -37,6 +37,7 @@ impl Backend for WebBackend {
         capabilities.turn_tls = true;
         capabilities.incoming_reliability = true;
         capabilities.empty_messages = true;
+        capabilities.round_trip_time = true;
         capabilities.max_message_size = MAX_MESSAGE_SIZE;
         capabilities
     }

@@ -54,6 +54,12 @@ pub(crate) fn local_candidate(candidate: &RtcIceCandidate) -> IceCandidate {
     }
 }
 
+/// Whether the browser can read a candidate. It says nothing of what it cannot, and leaves the parts out.
+pub(crate) fn is_candidate(candidate: &IceCandidate) -> bool {
+    RtcIceCandidate::new(&remote_candidate(candidate))
+        .is_ok_and(|read| get(&read, "foundation").as_string().is_some())
+}
+
 pub(crate) fn remote_candidate(candidate: &IceCandidate) -> RtcIceCandidateInit {
     let out = RtcIceCandidateInit::new(&candidate.candidate);
     // An empty `mid`, as webrtc-rs sends it, is none; then the index counts.

@@ -6,27 +6,27 @@ use std::{
 };
 
 use gloo_events::EventListener;
+use gloo_timers::future::TimeoutFuture;
 use js_sys::Uint8Array;
 use skapi_rtc_backend::{
     ChannelEvent, ChannelEvents, ChannelState, EventSender, Message, Reliability, TrySendError,
     queue,
 };
-use tokio::sync::Notify;
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::{
-    MessageEvent, RtcDataChannel, RtcDataChannelState as NativeState, RtcDataChannelType,
+    Event, MessageEvent, RtcDataChannel, RtcDataChannelState as NativeState, RtcDataChannelType,
 };
 
-use crate::{convert, shared::Shared};
+use crate::{convert, room::Room, shared::Shared};
 
-/// Bytes that wait in the browser to be sent, before a sender waits too.
-const CAPACITY: usize = 1024 * 1024;
-/// Below this there is room again.
-const RELIEVED: usize = CAPACITY / 2;
 /// Messages that may wait unread.
 const MAX_UNREAD: usize = 65_536;
 /// Bytes of messages that may wait unread in a channel before it is closed; a lossy one loses what comes then.
 pub const MAX_UNREAD_BYTES: usize = 64 * 1024 * 1024;
+/// How long after it was opened a channel is not closed without a sign that the peer's page knows of it. What
+/// arrives in Chromium (156) together with its end, before the page was told of the channel, is dropped there.
+const KNOWN_AFTER_MS: u32 = 1_000;
 
 pub(crate) struct Line {
     pub(crate) native: RtcDataChannel,
@@ -35,9 +35,15 @@ pub(crate) struct Line {
     listeners: RefCell<Vec<EventListener>>,
     /// Whether the page itself reads the messages.
     page_reads: bool,
+    /// Whoever uses the channel may know of it, so that it may open.
+    announced: Cell<bool>,
+    /// The browser told before that it is open.
+    early_open: Cell<bool>,
     opened: Cell<bool>,
-    room: Notify,
-    waiting: Cell<usize>,
+    /// The peer's page opened the channel, agreed on it, has sent something, or had the time to hear of it.
+    known_there: Cell<bool>,
+    closing: Cell<bool>,
+    room: Room,
     low_threshold: Cell<usize>,
     /// The buffered amount has been above the threshold since it was last reported low.
     was_above: Cell<bool>,
@@ -47,6 +53,8 @@ pub(crate) struct Line {
 impl Line {
     pub(crate) fn new(
         native: RtcDataChannel,
+        from_peer: bool,
+        agreed: Option<u16>,
         page_reads: bool,
         shared: Weak<Shared>,
     ) -> (Rc<Self>, ChannelEvents) {
@@ -61,25 +69,26 @@ impl Line {
             listeners: RefCell::default(),
             page_reads,
             opened: Cell::new(false),
-            room: Notify::new(),
-            waiting: Cell::new(0),
+            announced: Cell::new(!from_peer),
+            early_open: Cell::new(false),
+            known_there: Cell::new(from_peer || agreed.is_some()),
+            closing: Cell::new(false),
+            room: Room::default(),
             low_threshold: Cell::new(0),
             was_above: Cell::new(false),
             shared,
         });
         line.listen();
-        if line.native.ready_state() == NativeState::Open {
-            line.on_open();
-        }
         (line, ChannelEvents::new(receiver))
     }
 
     pub(crate) fn state(&self) -> ChannelState {
-        if self.events.borrow().is_none() {
+        if self.is_over() {
             return ChannelState::Closed;
         }
         match self.native.ready_state() {
             NativeState::Connecting => ChannelState::Connecting,
+            NativeState::Open if self.closing.get() => ChannelState::Closing,
             NativeState::Open => ChannelState::Open,
             NativeState::Closing => ChannelState::Closing,
             _ => ChannelState::Closed,
@@ -87,16 +96,20 @@ impl Line {
     }
 
     pub(crate) fn buffered(&self) -> usize {
-        self.native.buffered_amount() as usize
+        // The browser goes on counting what a channel will never send.
+        if self.is_over() { 0 } else { self.native.buffered_amount() as usize }
     }
 
-    /// Whether a message may be handed to the browser now. Where not, the browser will say when.
+    fn is_over(&self) -> bool {
+        self.events.borrow().is_none()
+    }
+
+    /// Whether a message may be handed to the browser now.
     pub(crate) fn has_room(&self, size: usize) -> bool {
-        let buffered = self.buffered();
-        buffered <= RELIEVED || buffered.saturating_add(size) <= CAPACITY
+        self.room.is_for(size, self.buffered())
     }
 
-    pub(crate) fn hand_over(&self, message: &Message) -> Result<(), JsValue> {
+    pub(crate) fn hand_over(self: &Rc<Self>, message: &Message) -> Result<(), JsValue> {
         match message {
             Message::Text(text) => self.native.send_with_str(text)?,
             Message::Binary(bytes) => self.native.send_with_u8_array(bytes)?,
@@ -104,13 +117,24 @@ impl Line {
         if self.buffered() > self.low_threshold.get() {
             self.was_above.set(true);
         }
+        if self.room.take(message.len()) {
+            self.see_empty_ones_through();
+        }
         Ok(())
     }
 
     /// Waits until there may be room, or the channel is closed.
     pub(crate) async fn relieved(&self) {
         let _waiting = Waiting::begin(self);
-        self.room.notified().await;
+        self.room.relieved().await;
+    }
+
+    fn see_empty_ones_through(self: &Rc<Self>) {
+        let (line, Some(shared)) = (self.clone(), self.shared.upgrade()) else { return };
+        spawn_local(async move {
+            shared.asked().await;
+            line.room.forget_empty();
+        });
     }
 
     pub(crate) fn low_threshold(&self) -> usize {
@@ -123,13 +147,25 @@ impl Line {
         self.arm();
     }
 
-    /// Closes the channel; what was sent before still leaves.
+    /// Closes the channel; what was sent before still leaves, and arrives.
     pub(crate) fn close(&self) {
+        self.closing.set(true);
+        // Whoever waits for room is told.
+        self.room.tell();
         let opens_no_more = self.native.ready_state() == NativeState::Connecting;
-        self.native.close();
+        if opens_no_more || self.known_there.get() {
+            self.native.close();
+        }
         if opens_no_more {
             // Browsers differ in whether they tell the end of what never began.
             self.end();
+        }
+    }
+
+    /// The peer's page knows the channel by now, so that what is still to come reaches it.
+    fn is_known_there(&self) {
+        if !self.known_there.replace(true) && self.closing.get() {
+            self.native.close();
         }
     }
 
@@ -139,7 +175,7 @@ impl Line {
             events.force_send(ChannelEvent::Closed);
         }
         self.listeners.borrow_mut().clear();
-        self.room.notify_waiters();
+        self.room.tell();
     }
 
     fn end(&self) {
@@ -150,7 +186,7 @@ impl Line {
     }
 
     fn listen(self: &Rc<Self>) {
-        let on = |name: &'static str, act: fn(&Self, &web_sys::Event)| {
+        let on = |name: &'static str, act: fn(&Rc<Self>, &Event)| {
             let line = Rc::downgrade(self);
             EventListener::new(&self.native, name, move |event| {
                 if let Some(line) = line.upgrade() {
@@ -158,28 +194,60 @@ impl Line {
                 }
             })
         };
-        let mut listeners = vec![
-            on("open", |line, _| line.on_open()),
+        let listeners = vec![
+            on("open", Self::on_open),
             on("bufferedamountlow", |line, _| line.on_low()),
             on("close", |line, _| line.end()),
+            on("message", Self::on_message),
         ];
-        if !self.page_reads {
-            listeners.push(on("message", |line, event| {
-                if let Some(event) = event.dyn_ref::<MessageEvent>() {
-                    line.on_message(&event.data());
-                }
-            }));
-        }
         *self.listeners.borrow_mut() = listeners;
     }
 
-    fn on_open(&self) {
-        if !self.opened.replace(true) {
-            self.tell(ChannelEvent::Open);
+    /// A channel that the peer opened is told about: it opens once it is open, for the page too.
+    pub(crate) fn announce(self: &Rc<Self>) {
+        if self.announced.replace(true) || self.native.ready_state() == NativeState::Connecting {
+            return;
+        }
+        self.open();
+        let page_waits = self.early_open.get() && !self.is_over();
+        if let (true, Ok(event)) = (page_waits, Event::new("open")) {
+            let _ = self.native.dispatch_event(&event);
         }
     }
 
-    fn on_message(&self, data: &JsValue) {
+    fn on_open(self: &Rc<Self>, event: &Event) {
+        if self.announced.get() {
+            self.open();
+        } else {
+            // We were the first to listen, so nobody else has heard of it.
+            event.stop_immediate_propagation();
+            self.early_open.set(true);
+        }
+    }
+
+    fn open(self: &Rc<Self>) {
+        if self.opened.replace(true) {
+            return;
+        }
+        self.tell(ChannelEvent::Open);
+        if !self.known_there.get() {
+            let line = self.clone();
+            spawn_local(async move {
+                TimeoutFuture::new(KNOWN_AFTER_MS).await;
+                line.is_known_there();
+            });
+        }
+    }
+
+    fn on_message(self: &Rc<Self>, event: &Event) {
+        self.announce();
+        self.is_known_there();
+        if let (false, Some(event)) = (self.page_reads, event.dyn_ref::<MessageEvent>()) {
+            self.receive(&event.data());
+        }
+    }
+
+    fn receive(&self, data: &JsValue) {
         let message = match data.as_string() {
             Some(text) => Message::Text(text),
             None => Message::from(Uint8Array::new(data).to_vec()),
@@ -199,18 +267,22 @@ impl Line {
     }
 
     fn on_low(&self) {
-        self.room.notify_waiters();
+        self.room.tell();
         if self.buffered() <= self.low_threshold.get() && self.was_above.replace(false) {
             self.tell(ChannelEvent::BufferedAmountLow);
         }
         self.arm();
     }
 
-    /// The browser has one threshold for the application's and for ours.
+    /// The browser has one threshold for the application's and for ours: the one that comes next.
     fn arm(&self) {
-        let ours = if self.waiting.get() > 0 { RELIEVED } else { 0 };
-        let threshold = self.low_threshold.get().max(ours);
-        self.native.set_buffered_amount_low_threshold(u32::try_from(threshold).unwrap_or(u32::MAX));
+        let (buffered, low) = (self.buffered(), self.low_threshold.get());
+        let next = match self.room.wanted(buffered) {
+            Some(ours) if low >= buffered => ours,
+            Some(ours) => ours.max(low),
+            None => low,
+        };
+        self.native.set_buffered_amount_low_threshold(u32::try_from(next).unwrap_or(u32::MAX));
     }
 
     fn tell(&self, event: ChannelEvent) {
@@ -231,7 +303,7 @@ struct Waiting<'a>(&'a Line);
 
 impl<'a> Waiting<'a> {
     fn begin(line: &'a Line) -> Self {
-        line.waiting.set(line.waiting.get() + 1);
+        line.room.begin_waiting();
         line.arm();
         Self(line)
     }
@@ -239,7 +311,7 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.waiting.set(self.0.waiting.get() - 1);
+        self.0.room.end_waiting();
         self.0.arm();
     }
 }

@@ -4,6 +4,7 @@ use std::{cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc};
 
 use async_trait::async_trait;
 use gloo_events::EventListener;
+use gloo_timers::future::TimeoutFuture;
 use skapi_rtc_backend::{
     BackendError, ChannelError, ChannelHandle, ChannelInit, ChannelInitError, ConnectionState,
     LocalTrack, LocalTrackHandle, MediaError, NegotiationError, OfferOptions, PeerConnection,
@@ -14,6 +15,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{
     Event, EventTarget, RtcDataChannelEvent, RtcOfferOptions, RtcPeerConnection,
     RtcPeerConnectionIceEvent, RtcSdpType, RtcSessionDescriptionInit, RtcSignalingState,
+    RtcTrackEvent,
 };
 
 use crate::{
@@ -24,6 +26,8 @@ use crate::{
 
 /// Remote candidates that may wait for the remote description.
 const MAX_EARLY_CANDIDATES: usize = 256;
+/// How long a browser may look for its networks before an offer is taken back all the same.
+const GATHERING_BEGINS_MS: u32 = 500;
 /// Events that may wait; only channels that the peer opens can fill the queue.
 const MAX_EVENTS: usize = 256;
 
@@ -48,6 +52,11 @@ impl Peer {
                     shared.tell_channel(event.channel());
                 }
             }),
+            listen(&shared, &shared.native, "track", |shared, event| {
+                if let Some(event) = event.dyn_ref::<RtcTrackEvent>() {
+                    shared.tell_track(event.track(), &event.streams().unchecked_into());
+                }
+            }),
         ];
         let listeners = RefCell::new(listeners);
         (Self { shared, early_candidates: RefCell::default(), listeners }, events)
@@ -60,6 +69,7 @@ impl Peer {
     /// Sets what `createOffer` or `createAnswer` gave, and reads what became of it.
     async fn set_local(&self, made: JsValue) -> Result<SessionDescription, NegotiationError> {
         let native = &self.shared.native;
+        self.shared.candidates.send_replace(0);
         let made: RtcSessionDescriptionInit = made.unchecked_into();
         self.shared.settle(native.set_local_description(&made)).await.map_err(engine)?;
         let kind = match made.get_type() {
@@ -81,6 +91,27 @@ impl Peer {
             }
         }
         Ok(())
+    }
+
+    /// Waits until an offer may be taken back. Chromium (156) gathers nothing any more in a connection whose
+    /// first offer was taken back while it was still looking for its networks.
+    async fn gathering_has_begun(&self) {
+        let is_complete = || {
+            let state = convert::get(&self.shared.native, "iceGatheringState");
+            state.as_string().as_deref() == Some("complete")
+        };
+        let mut candidates = self.shared.candidates.subscribe();
+        let begun = async {
+            while *candidates.borrow_and_update() == 0 && !is_complete() {
+                if candidates.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = begun => {}
+            () = TimeoutFuture::new(GATHERING_BEGINS_MS) => {}
+        }
     }
 
     /// Both descriptions are in place.
@@ -132,6 +163,7 @@ impl PeerConnection for Peer {
             return Err(wrong_state(STEP, "the description is not an offer"));
         }
         self.set_remote(&offer).await?;
+        self.shared.join_offer();
         let answered = match self.shared.settle(native.create_answer()).await {
             Ok(answer) => self.set_local(answer).await,
             Err(error) => Err(refused(error)),
@@ -171,6 +203,7 @@ impl PeerConnection for Peer {
         if native.signaling_state() != RtcSignalingState::HaveLocalOffer {
             return Ok(());
         }
+        self.gathering_has_begun().await;
         let rollback = RtcSessionDescriptionInit::new(RtcSdpType::Rollback);
         self.shared.settle(native.set_local_description(&rollback)).await.map_err(engine)?;
         Ok(())
@@ -184,6 +217,11 @@ impl PeerConnection for Peer {
         }
         let native = &self.shared.native;
         if native.remote_description().is_none() {
+            if !convert::is_candidate(&candidate) {
+                return Err(NegotiationError::BadCandidate(
+                    "the browser cannot read it".to_owned(),
+                ));
+            }
             let mut early = self.early_candidates.borrow_mut();
             if early.len() >= MAX_EARLY_CANDIDATES {
                 return Err(NegotiationError::BadCandidate(format!(
@@ -232,24 +270,25 @@ impl PeerConnection for Peer {
         }
         let native = convert::create_channel(&self.shared.native, label, &init)
             .map_err(|error| ChannelError::Engine(convert::text_of(&error)))?;
-        Ok(self.shared.adopt(native, init.negotiated))
+        Ok(self.shared.adopt(native, init.negotiated, false).1)
     }
 
-    async fn add_track(&self, _track: TrackInit) -> Result<LocalTrackHandle, MediaError> {
-        Err(MediaError::Unsupported(
-            "encoded frames; a page adds a `MediaStream` through `WebConnection`".to_owned(),
-        ))
+    async fn add_track(&self, track: TrackInit) -> Result<LocalTrackHandle, MediaError> {
+        if self.shared.is_closed() {
+            return Err(MediaError::Closed);
+        }
+        self.shared.send_track(&track)
     }
 
-    async fn remove_track(&self, _track: &Arc<dyn LocalTrack>) -> Result<(), MediaError> {
-        Err(MediaError::UnknownTrack)
+    async fn remove_track(&self, track: &Arc<dyn LocalTrack>) -> Result<(), MediaError> {
+        self.shared.remove_track(track)
     }
 
     async fn stats(&self) -> Result<PeerStats, BackendError> {
         if self.shared.is_closed() {
             return Err(BackendError::Closed);
         }
-        match self.shared.settle(self.shared.native.get_stats()).await {
+        match stats::report_of_now(&self.shared).await {
             Ok(report) => Ok(stats::peer_stats(&report)),
             Err(Refused::Closed) => Err(BackendError::Closed),
             Err(Refused::Because(error)) => Err(BackendError::Engine(convert::text_of(&error))),
@@ -289,6 +328,7 @@ fn on_candidate(shared: &Rc<Shared>, event: &Event) {
         event.dyn_ref::<RtcPeerConnectionIceEvent>().and_then(|event| event.candidate());
     // `null` says that all have been gathered, of every generation of theirs.
     let candidate = candidate.as_ref().map(convert::local_candidate).unwrap_or_default();
+    shared.candidates.send_modify(|count| *count += 1);
     shared.tell(PeerEvent::Candidate(candidate));
 }
 

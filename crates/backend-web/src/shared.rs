@@ -2,22 +2,34 @@
 
 use std::{
     cell::{Cell, RefCell},
+    ptr::addr_eq,
     rc::Rc,
+    sync::Arc,
 };
 
-use js_sys::Promise;
+use js_sys::{Array, Promise};
 use skapi_rtc_backend::{
-    CandidatePair, ChannelHandle, ConnectionState, EventSender, PeerEvent, TrySendError,
+    CandidatePair, ChannelHandle, ConnectionState, EventSender, LocalTrack, LocalTrackHandle,
+    MediaError, PeerEvent, TrackInit, TrySendError,
 };
 use tokio::sync::watch;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{RtcDataChannel, RtcPeerConnection};
+use web_sys::{MediaStreamTrack, RtcDataChannel, RtcPeerConnection};
 
-use crate::{channel::Channel, convert, line::Line, stats};
+use crate::{
+    channel::Channel,
+    convert,
+    line::Line,
+    stats,
+    tracks::{Received, Sent},
+};
 
 /// What may be sent at once before the descriptions say otherwise (RFC 8841 §6.1).
 const DEFAULT_MAX_MESSAGE_SIZE: usize = 65_536;
+
+/// Tracks in each direction at most.
+const MAX_TRACKS: usize = 64;
 
 type ChannelHook = Rc<dyn Fn(&RtcDataChannel)>;
 
@@ -27,6 +39,12 @@ pub(crate) struct Shared {
     events: RefCell<Option<EventSender<PeerEvent>>>,
     /// Every channel that is not closed.
     lines: RefCell<Vec<Rc<Line>>>,
+    /// Every track that we send, or are about to.
+    sent: RefCell<Vec<Arc<Sent>>>,
+    /// Every track of the peer's that has not ended.
+    received: RefCell<Vec<Arc<Received>>>,
+    /// Local candidates since the last local description.
+    pub(crate) candidates: watch::Sender<u32>,
     pair: RefCell<Option<CandidatePair>>,
     max_message_size: Cell<usize>,
     channel_hook: RefCell<Option<ChannelHook>>,
@@ -47,6 +65,9 @@ impl Shared {
             closed: watch::Sender::new(false),
             events: RefCell::new(Some(events)),
             lines: RefCell::default(),
+            sent: RefCell::default(),
+            received: RefCell::default(),
+            candidates: watch::Sender::new(0),
             pair: RefCell::default(),
             max_message_size: Cell::new(DEFAULT_MAX_MESSAGE_SIZE),
             channel_hook: RefCell::default(),
@@ -77,6 +98,12 @@ impl Shared {
         for line in self.lines.take() {
             line.finish();
         }
+        for track in self.sent.take() {
+            track.end();
+        }
+        for track in self.received.take() {
+            track.end();
+        }
         if let Some(events) = self.events.take() {
             events.force_send(PeerEvent::State(ConnectionState::Closed));
         }
@@ -90,19 +117,34 @@ impl Shared {
     }
 
     /// Tells of a channel that the peer has opened. Whoever opens more than are taken gets them closed.
+    ///
+    /// Not at once: Chromium (156) announces a channel as open before its own engine is through with it, and
+    /// listens to it only afterwards. What a page sends in that moment is now and then dropped without a word,
+    /// and never counted down in `bufferedAmount`.
     pub(crate) fn tell_channel(self: &Rc<Self>, native: RtcDataChannel) {
-        let handle = self.adopt(native, None);
-        let refused = match &*self.events.borrow() {
-            Some(events) => match events.try_send(PeerEvent::Channel(handle)) {
-                Err(TrySendError::Full(event) | TrySendError::Closed(event)) => Some(event),
-                Ok(()) => None,
-            },
-            None => None,
-        };
-        if let Some(PeerEvent::Channel(handle)) = refused {
-            tracing::warn!(label = handle.channel.label(), "too many data channels at once");
-            spawn_local(async move { handle.channel.close().await });
-        }
+        let (line, handle) = self.adopt(native, None, true);
+        let shared = self.clone();
+        spawn_local(async move {
+            shared.asked().await;
+            line.announce();
+            let refused = match &*shared.events.borrow() {
+                Some(events) => match events.try_send(PeerEvent::Channel(handle)) {
+                    Err(TrySendError::Full(event) | TrySendError::Closed(event)) => Some(event),
+                    Ok(()) => None,
+                },
+                None => None,
+            };
+            if refused.is_some() {
+                tracing::warn!(label = line.native.label(), "too many data channels at once");
+                line.close();
+            }
+        });
+    }
+
+    /// Asks the connection something, and waits for the answer: it has dealt by then with what came before, or is
+    /// closed.
+    pub(crate) async fn asked(&self) {
+        let _ = self.settle(self.native.get_stats()).await;
     }
 
     /// Takes a channel of the browser into our care.
@@ -110,18 +152,70 @@ impl Shared {
         self: &Rc<Self>,
         native: RtcDataChannel,
         agreed: Option<u16>,
-    ) -> ChannelHandle {
+        from_peer: bool,
+    ) -> (Rc<Line>, ChannelHandle) {
         let hook = self.channel_hook.borrow().clone();
-        let (line, events) = Line::new(native, hook.is_some(), Rc::downgrade(self));
+        let (line, events) =
+            Line::new(native, from_peer, agreed, hook.is_some(), Rc::downgrade(self));
         self.lines.borrow_mut().push(line.clone());
         if let Some(hook) = hook {
             hook(&line.native);
         }
-        Channel::handle(line, events, agreed, self.clone())
+        let handle = Channel::handle(line.clone(), events, agreed, self.clone());
+        (line, handle)
     }
 
     pub(crate) fn forget(&self, line: &Line) {
         self.lines.borrow_mut().retain(|known| !std::ptr::eq(&**known, line));
+    }
+
+    /// Sends a track, now or once the peer offers a section for it.
+    pub(crate) fn send_track(&self, init: &TrackInit) -> Result<LocalTrackHandle, MediaError> {
+        if self.sent.borrow().len() >= MAX_TRACKS {
+            return Err(MediaError::Init(format!("a connection has at most {MAX_TRACKS} tracks")));
+        }
+        let (track, handle) = Sent::new(init)?;
+        if !init.answer_only {
+            track.add_to(&self.native);
+        }
+        self.sent.borrow_mut().push(track);
+        Ok(handle)
+    }
+
+    pub(crate) fn remove_track(&self, track: &Arc<dyn LocalTrack>) -> Result<(), MediaError> {
+        let mut sent = self.sent.borrow_mut();
+        let at = sent.iter().position(|sent| addr_eq(Arc::as_ptr(sent), Arc::as_ptr(track)));
+        let at = at.ok_or(MediaError::UnknownTrack)?;
+        if let Some(sender) = sent.swap_remove(at).end() {
+            self.native.remove_track(&sender);
+        }
+        Ok(())
+    }
+
+    /// The peer's offer is in place: what only answers joins it.
+    pub(crate) fn join_offer(&self) {
+        for track in &*self.sent.borrow() {
+            track.join_offer(&self.native);
+        }
+    }
+
+    /// Tells of a track that the peer sends, or sends again.
+    pub(crate) fn tell_track(self: &Rc<Self>, native: MediaStreamTrack, streams: &Array) {
+        self.forget_received(&native);
+        if self.received.borrow().len() >= MAX_TRACKS {
+            tracing::warn!(id = native.id(), "too many tracks at once");
+            return;
+        }
+        let (track, handle) = Received::new(native, streams, Rc::downgrade(self));
+        self.received.borrow_mut().push(track);
+        self.tell(PeerEvent::Track(handle));
+    }
+
+    pub(crate) fn forget_received(&self, native: &MediaStreamTrack) {
+        let mut received = self.received.borrow_mut();
+        if let Some(at) = received.iter().position(|track| track.is(native)) {
+            received.swap_remove(at).end();
+        }
     }
 
     pub(crate) fn set_channel_hook(&self, hook: ChannelHook) {
@@ -142,6 +236,9 @@ impl Shared {
         if let Some(size) = convert::get(&sctp, "maxMessageSize").as_f64() {
             // Infinity, where the peer sets no limit, becomes the largest number there is.
             self.max_message_size.set(size as usize);
+        }
+        for track in &*self.sent.borrow() {
+            track.negotiated();
         }
     }
 

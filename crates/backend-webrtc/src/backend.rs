@@ -86,9 +86,11 @@ impl Backend for WebRtcBackend {
         let mut capabilities = Capabilities::default();
         capabilities.media = true;
         capabilities.ice_restart = true;
+        capabilities.round_trip_time = true;
         capabilities.mdns = self.config.mdns;
         capabilities.turn_udp = true;
         capabilities.empty_messages = true;
+        capabilities.back_pressure = true;
         capabilities.max_message_size = self.config.max_message_size;
         capabilities
     }

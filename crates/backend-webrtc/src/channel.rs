@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
 };
 
 use async_trait::async_trait;
@@ -11,12 +11,7 @@ use skapi_rtc_backend::{
     Reliability,
 };
 
-use crate::{
-    convert,
-    incoming::Incoming,
-    outgoing::{Outgoing, poll_once},
-    shared::Shared,
-};
+use crate::{incoming::Incoming, outgoing::Outgoing, shared::Shared};
 
 /// How a channel was made; none of it changes.
 #[derive(Debug, Clone)]
@@ -29,7 +24,6 @@ pub(crate) struct Channel {
     parameters: ChannelParameters,
     outgoing: Arc<Outgoing>,
     shared: Arc<Shared>,
-    id: OnceLock<u16>,
 }
 
 impl Channel {
@@ -38,14 +32,11 @@ impl Channel {
         parameters: ChannelParameters,
         shared: &Arc<Shared>,
     ) -> ChannelHandle {
-        let events = Incoming::new(outgoing.clone(), shared.pulse.clone());
-        let id = parameters.init.negotiated;
-        let channel = Self {
-            parameters,
-            outgoing,
-            shared: shared.clone(),
-            id: id.map(OnceLock::from).unwrap_or_default(),
-        };
+        if let Some(id) = parameters.init.negotiated {
+            outgoing.set_stream_id(id);
+        }
+        let events = Incoming::new(outgoing.clone(), shared.clone());
+        let channel = Self { parameters, outgoing, shared: shared.clone() };
         ChannelHandle::new(Arc::new(channel), ChannelEvents::new(events))
     }
 
@@ -74,14 +65,7 @@ impl DataChannel for Channel {
     }
 
     fn id(&self) -> Option<u16> {
-        if let Some(id) = self.id.get() {
-            return Some(*id);
-        }
-        // The engine tells the stream id of a channel only in its statistics.
-        let peer = self.shared.engine_peer()?;
-        let report = poll_once(convert::report(&*peer))?;
-        let id = convert::stream_id(&report, self.outgoing.engine().id())?;
-        Some(*self.id.get_or_init(|| id))
+        self.outgoing.stream_id()
     }
 
     fn negotiated(&self) -> bool {

@@ -6,6 +6,7 @@ use rtc::{
     peer_connection::configuration::RTCOfferOptions,
     rtp_transceiver::rtp_sender::RtpCodecKind,
     statistics::stats::{
+        data_channel::RTCDataChannelStats,
         ice_candidate_pair::RTCIceCandidatePairStats,
         rtp_stream::{
             received::inbound::RTCInboundRtpStreamStats, sent::outbound::RTCOutboundRtpStreamStats,
@@ -13,7 +14,7 @@ use rtc::{
     },
 };
 use skapi_rtc_backend::{
-    BackendError, CandidateKind, CandidatePair, CandidateStats, ChannelInit, ChannelStats,
+    BackendError, CandidateKind, CandidatePair, CandidateStats, ChannelInit, ChannelStats, Codec,
     ConnectionState, Direction, MediaKind, OfferOptions, PeerConfig, PeerStats, Reliability,
     TrackStats, TransportPolicy,
 };
@@ -145,9 +146,20 @@ pub(crate) async fn report(peer: &dyn EnginePeer) -> RTCStatsReport {
 
 /// The stream id of a channel that is or was open.
 pub(crate) fn stream_id(report: &RTCStatsReport, channel: RTCDataChannelId) -> Option<u16> {
-    let id = format!("RTCDataChannel_{channel}");
-    match report.get(&id)? {
-        RTCStatsReportEntry::DataChannel(stats) => Some(stats.data_channel_identifier),
+    channel_stats(report, channel).map(|stats| stats.data_channel_identifier)
+}
+
+/// How many messages a channel that is or was open has received.
+pub(crate) fn messages_received(report: &RTCStatsReport, channel: RTCDataChannelId) -> Option<u32> {
+    channel_stats(report, channel).map(|stats| stats.messages_received)
+}
+
+fn channel_stats(
+    report: &RTCStatsReport,
+    channel: RTCDataChannelId,
+) -> Option<&RTCDataChannelStats> {
+    match report.get(&format!("RTCDataChannel_{channel}"))? {
+        RTCStatsReportEntry::DataChannel(stats) => Some(stats),
         _ => None,
     }
 }
@@ -182,6 +194,7 @@ pub(crate) fn peer_stats(report: &RTCStatsReport, pair: Option<CandidatePair>) -
             _ => {}
         }
     }
+    stats.sort_tracks();
     stats.selected_pair = pair.map(|mut pair| {
         pair.round_trip_time = nominated
             .map(|stats| stats.current_round_trip_time)
@@ -195,6 +208,7 @@ pub(crate) fn peer_stats(report: &RTCStatsReport, pair: Option<CandidatePair>) -
 fn outbound(sent: &RTCOutboundRtpStreamStats, report: &RTCStatsReport) -> Option<TrackStats> {
     let stream = &sent.sent_rtp_stream_stats;
     let mut stats = TrackStats::new(Direction::Outbound, kind(stream.rtp_stream_stats.kind)?);
+    stats.ssrc = Some(stream.rtp_stream_stats.ssrc);
     stats.packets = stream.packets_sent;
     stats.bytes = stream.bytes_sent;
     stats.nacks = sent.nack_count.into();
@@ -211,6 +225,7 @@ fn outbound(sent: &RTCOutboundRtpStreamStats, report: &RTCStatsReport) -> Option
         stats.round_trip_time = Some(reported.round_trip_time)
             .filter(|seconds| *seconds > 0.0)
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        stats.jitter = jitter(stats.kind, reported.received_rtp_stream_stats.jitter);
     }
     Some(stats)
 }
@@ -218,12 +233,25 @@ fn outbound(sent: &RTCOutboundRtpStreamStats, report: &RTCStatsReport) -> Option
 fn inbound(received: &RTCInboundRtpStreamStats) -> Option<TrackStats> {
     let stream = &received.received_rtp_stream_stats;
     let mut stats = TrackStats::new(Direction::Inbound, kind(stream.rtp_stream_stats.kind)?);
+    stats.ssrc = Some(stream.rtp_stream_stats.ssrc);
     stats.packets = stream.packets_received;
     stats.bytes = received.bytes_received;
     stats.lost = u64::try_from(stream.packets_lost).unwrap_or(0);
     stats.nacks = received.nack_count.into();
     stats.keyframe_requests = u64::from(received.pli_count) + u64::from(received.fir_count);
+    stats.jitter = jitter(stats.kind, stream.jitter);
     Some(stats)
+}
+
+/// The engine hands on what the reports say, in units of the stream's clock, and 0 before the first.
+fn jitter(kind: MediaKind, units: f64) -> Option<Duration> {
+    let clock = match kind {
+        MediaKind::Audio => Codec::Opus.clock_rate(),
+        MediaKind::Video => Codec::Vp8.clock_rate(),
+    };
+    Some(units)
+        .filter(|units| *units > 0.0)
+        .and_then(|units| Duration::try_from_secs_f64(units / f64::from(clock)).ok())
 }
 
 fn kind(kind: RtpCodecKind) -> Option<MediaKind> {

@@ -15,7 +15,7 @@ use std::{
     collections::VecDeque,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::{Context, Poll, Waker},
 };
 
@@ -71,6 +71,7 @@ pub(crate) struct Outgoing {
     engine: Arc<dyn EngineChannel>,
     twin: Option<Arc<dyn EngineChannel>>,
     born_open: bool,
+    stream_id: OnceLock<u16>,
     ids: Option<Arc<StreamIds>>,
     ledger: Arc<Ledger>,
     handle: Handle,
@@ -107,6 +108,7 @@ impl Outgoing {
             engine: end.channel,
             twin: end.twin,
             born_open: end.is_open,
+            stream_id: OnceLock::new(),
             ids: end.ids,
             ledger: shared.ledger.clone(),
             handle: shared.runtime.clone(),
@@ -132,6 +134,16 @@ impl Outgoing {
     /// Whether the channel was open when it was made, which the engine may tell nobody.
     pub(crate) fn born_open(&self) -> bool {
         self.born_open
+    }
+
+    /// The SCTP stream id, once it is known.
+    pub(crate) fn stream_id(&self) -> Option<u16> {
+        self.stream_id.get().copied()
+    }
+
+    /// Notes the stream id, which never changes.
+    pub(crate) fn set_stream_id(&self, id: u16) {
+        self.stream_id.get_or_init(|| id);
     }
 
     /// The engine's next event of this channel.
@@ -289,6 +301,8 @@ impl Outgoing {
     /// Compares the account with what the engine still holds; gives also how much that is. Runs in the
     /// driver's round.
     pub(crate) fn settle(&self) -> (Balance, usize) {
+        // What is handed over after this may or may not be among what the engine says it holds.
+        let handed_over = self.state().account.handed_over();
         let outstanding = match poll_once(self.engine.outstanding_bytes()) {
             Some(Ok(outstanding)) => outstanding,
             Some(Err(_)) => {
@@ -299,16 +313,16 @@ impl Outgoing {
         };
         let (account, freed, low, close) = {
             let mut state = self.state();
-            let freed = state.account.let_go(outstanding);
+            let freed = state.account.let_go(handed_over, outstanding);
             let low = state.was_above && state.account.buffered() <= state.low_threshold;
             if low {
                 state.was_above = false;
                 state.low_unreported = true;
             }
-            let account = match (state.handing_over, state.account.buffered()) {
-                // What is being handed over may have reached the engine after it was asked.
-                (true, _) => Balance::Unknown,
-                (false, 0) if state.account.is_clear() => Balance::Settled,
+            let moves = state.handing_over || state.account.handed_over() != handed_over;
+            let account = match state.account.buffered() {
+                _ if moves => Balance::Unknown,
+                0 if state.account.is_clear() => Balance::Settled,
                 _ => Balance::Open,
             };
             state.in_ledger = account != Balance::Settled;
@@ -399,7 +413,7 @@ impl Outgoing {
 }
 
 /// The result of an engine call that only waits for the engine's lock, if the lock is free.
-pub(crate) fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
+fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
     let future = std::pin::pin!(future);
     match future.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Some(value),

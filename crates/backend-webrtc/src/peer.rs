@@ -11,6 +11,7 @@ use skapi_rtc_backend::{
     BackendError, ChannelError, ChannelHandle, ChannelInit, ChannelInitError, LocalTrack,
     LocalTrackHandle, MediaError, NegotiationError, OfferOptions, PeerConnection, PeerEvent,
     PeerStats, TrackInit,
+    rtp::{self, Section},
 };
 use skapi_rtc_protocol::{IceCandidate, IceServer, SdpKind, SessionDescription};
 use tokio::sync::{Mutex, watch};
@@ -24,7 +25,7 @@ use crate::{
     births::Birth,
     channel::{Channel, ChannelParameters},
     convert,
-    media::{self, Local, Section, Senders},
+    media::{Local, Senders},
     outgoing::{EngineEnd, Outgoing},
     shared::Shared,
     stream_ids::StreamIds,
@@ -145,8 +146,8 @@ impl Peer {
         let offer_sdp = SessionDescription::offer(offer.sdp.clone());
         self.shared.set_local_ufrag(offer_sdp.ice_ufrag());
         self.set_local(offer).await?;
-        negotiation.offered = media::sections(&offer_sdp.sdp);
-        self.shared.add_payload_types(media::payload_types(&negotiation.offered));
+        negotiation.offered = rtp::sections(&offer_sdp.sdp);
+        self.shared.add_payload_types(rtp::payload_types(&negotiation.offered));
         Ok(offer_sdp)
     }
 
@@ -191,7 +192,7 @@ impl PeerConnection for Peer {
         }
         let remote_ufrag = offer.ice_ufrag().map(str::to_owned);
         self.shared.hurry(remote_ufrag != negotiation.remote_ufrag);
-        let remote = media::sections(&offer.sdp);
+        let remote = rtp::sections(&offer.sdp);
         let offer = convert::to_engine(offer).map_err(|error| refused(&error))?;
         let set = match self.engine.set_remote_description(offer).await {
             Ok(()) => self.attach(&mut negotiation.senders, &remote).await,
@@ -210,8 +211,8 @@ impl PeerConnection for Peer {
             return answered;
         };
         self.remote_description_set(&mut negotiation, remote_ufrag).await;
-        let local = media::sections(&answer.sdp);
-        self.shared.add_payload_types(media::payload_types(&local));
+        let local = rtp::sections(&answer.sdp);
+        self.shared.add_payload_types(rtp::payload_types(&local));
         self.negotiated(&negotiation.senders, &local, &remote).await;
         self.shared.pulse.nudge();
         answered
@@ -230,7 +231,7 @@ impl PeerConnection for Peer {
         let provisional = answer.kind == SdpKind::ProvisionalAnswer;
         let remote_ufrag = answer.ice_ufrag().map(str::to_owned);
         self.shared.hurry(remote_ufrag != negotiation.remote_ufrag);
-        let remote = media::sections(&answer.sdp);
+        let remote = rtp::sections(&answer.sdp);
         let answer = convert::to_engine(answer).map_err(|error| refused(&error))?;
         negotiation
             .senders

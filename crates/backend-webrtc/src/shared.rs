@@ -11,7 +11,7 @@ use std::{
 
 use skapi_rtc_backend::{
     CandidateKind, CandidatePair, Codec, ConnectionState, EventSender, PeerEvent, PeerEvents,
-    TrySendError, queue,
+    TrySendError, queue, rtp::PayloadTypes,
 };
 use tokio::{runtime::Handle, sync::watch};
 use tracing::warn;
@@ -21,7 +21,7 @@ use crate::{
     addresses::LocalAddresses,
     births::Births,
     ledger::Ledger,
-    media::{KeyframeRequests, Local, PayloadTypes},
+    media::{KeyframeRequests, Local},
     moves::{Moves, Path},
     outgoing::Outgoing,
     pulse::Pulse,

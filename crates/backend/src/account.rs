@@ -4,11 +4,18 @@
 
 use std::collections::VecDeque;
 
+/// How much has reached the engine so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HandedOver {
+    bytes: u64,
+    messages: u64,
+}
+
 /// Payload bytes by how far they have come. Totals, so that nothing drifts.
 #[derive(Debug, Default)]
 pub struct SendAccount {
     accepted: u64,
-    handed_over: u64,
+    handed_over: HandedOver,
     let_go: u64,
     /// End (in accepted bytes) and cost of every message whose cost is out, oldest first.
     messages: VecDeque<(u64, u32)>,
@@ -25,14 +32,21 @@ impl SendAccount {
 
     /// The oldest accepted message that the engine has not, has reached it.
     pub fn hand_over(&mut self, size: usize) {
-        self.handed_over += size as u64;
+        self.handed_over.bytes += size as u64;
+        self.handed_over.messages += 1;
         self.messages_handed_over += 1;
     }
 
-    /// The engine holds `outstanding` bytes of what it was given. Gives back the cost of the messages that
-    /// are through.
-    pub fn let_go(&mut self, outstanding: usize) -> usize {
-        let gone = self.handed_over.saturating_sub(outstanding as u64);
+    /// How much has reached the engine so far, for [`let_go`](Self::let_go).
+    pub fn handed_over(&self) -> HandedOver {
+        self.handed_over
+    }
+
+    /// The engine holds `outstanding` bytes of what it was given. `handed_over` is what
+    /// [`handed_over`](Self::handed_over) was before the engine was asked, so that what reached it since
+    /// does not pass for what it has let go of. Gives back the cost of the messages that are through.
+    pub fn let_go(&mut self, handed_over: HandedOver, outstanding: usize) -> usize {
+        let gone = handed_over.bytes.saturating_sub(outstanding as u64);
         self.let_go = self.let_go.max(gone);
         let mut freed = 0;
         while self.messages_handed_over > 0
@@ -75,23 +89,38 @@ mod tests {
         account.accept(50, 306);
         assert_eq!(account.buffered(), 150);
         account.hand_over(100);
-        assert_eq!(account.let_go(100), 0, "the engine still holds everything");
-        assert_eq!(account.let_go(40), 0, "half a message frees nothing");
+        assert_eq!(
+            account.let_go(account.handed_over(), 100),
+            0,
+            "the engine still holds everything"
+        );
+        assert_eq!(account.let_go(account.handed_over(), 40), 0, "half a message frees nothing");
         assert_eq!(account.buffered(), 90);
-        assert_eq!(account.let_go(0), 356);
+        assert_eq!(account.let_go(account.handed_over(), 0), 356);
         account.hand_over(50);
-        assert_eq!(account.let_go(0), 306);
+        assert_eq!(account.let_go(account.handed_over(), 0), 306);
         assert_eq!(account.buffered(), 0);
         assert!(account.is_clear());
+    }
+
+    #[test]
+    fn what_reaches_the_engine_after_it_was_asked_is_still_on_its_way() {
+        let mut account = SendAccount::default();
+        let before = account.handed_over();
+        account.accept(100, 356);
+        account.hand_over(100);
+        assert_eq!(account.let_go(before, 0), 0);
+        assert_eq!(account.buffered(), 100);
+        assert_ne!(account.handed_over(), before);
     }
 
     #[test]
     fn an_empty_message_frees_its_permits_only_once_it_was_handed_over() {
         let mut account = SendAccount::default();
         account.accept(0, 256);
-        assert_eq!(account.let_go(0), 0);
+        assert_eq!(account.let_go(account.handed_over(), 0), 0);
         account.hand_over(0);
-        assert_eq!(account.let_go(0), 256);
+        assert_eq!(account.let_go(account.handed_over(), 0), 256);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{fmt::Debug, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{ChannelError, EventStream, MaybeSend, MaybeSync, Weigh};
+use crate::{ChannelError, EventStream, Last, MaybeSend, MaybeSync, Weigh};
 
 /// One message. Its boundaries survive the journey, whatever its size.
 #[derive(Clone, PartialEq, Eq)]
@@ -223,6 +223,12 @@ impl Weigh for ChannelEvent {
     }
 }
 
+impl Last for ChannelEvent {
+    fn is_last(&self) -> bool {
+        matches!(self, Self::Closed)
+    }
+}
+
 /// A data channel.
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
@@ -241,7 +247,7 @@ pub trait DataChannel: Debug + MaybeSend + MaybeSync + 'static {
     /// that the peer opened.
     fn reliability(&self) -> Reliability;
 
-    /// The SCTP stream id, once it is known: maybe a moment after the channel has opened.
+    /// The SCTP stream id, known from [`Open`](ChannelEvent::Open) on at the latest.
     fn id(&self) -> Option<u16>;
 
     /// Whether the channel was made by agreement instead of in band.

@@ -75,6 +75,11 @@ pub struct Capabilities {
     /// Empty messages can be sent (RFC 8831 §6.6). Where they cannot, sending one fails with
     /// [`ChannelError::Empty`](crate::ChannelError::Empty); they are received in any case.
     pub empty_messages: bool,
+    /// The round trip of the [selected pair](crate::CandidatePair::round_trip_time) is measured.
+    pub round_trip_time: bool,
+    /// A peer that does not read holds whoever sends to it. Where it cannot, as in a browser, what nobody
+    /// reads piles up at the receiving end until the engine closes the channel.
+    pub back_pressure: bool,
     /// The largest message the engine can receive, in bytes; what is negotiated may be less.
     pub max_message_size: usize,
 }

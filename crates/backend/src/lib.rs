@@ -27,10 +27,13 @@ mod media;
 pub mod mock;
 mod peer;
 mod queue;
+mod rates;
+#[cfg(feature = "rtp")]
+pub mod rtp;
 mod stats;
 mod stream;
 
-pub use account::SendAccount;
+pub use account::{HandedOver, SendAccount};
 pub use addresses::choose_addresses;
 pub use channel::{
     ChannelEvent, ChannelEvents, ChannelHandle, ChannelInit, ChannelInitError, ChannelState,
@@ -41,6 +44,8 @@ pub use engine::{Backend, PeerHandle};
 pub use error::{BackendError, ChannelError, MediaError, NegotiationError};
 pub use events::{ConnectionState, PeerEvent, PeerEvents};
 pub use marker::{MaybeSend, MaybeSync};
+#[cfg(target_arch = "wasm32")]
+pub use media::NativeTrack;
 pub use media::{
     Codec, EncodedFrame, LocalTrack, LocalTrackEvent, LocalTrackEvents, LocalTrackHandle,
     MediaKind, RemoteTrack, RemoteTrackEvent, RemoteTrackEvents, RemoteTrackHandle, RtpPacket,
@@ -48,7 +53,8 @@ pub use media::{
 };
 pub use peer::PeerConnection;
 pub use queue::{Closed, EventReceiver, EventSender, TrySendError, Weigh, queue};
+pub use rates::{PeerRates, TrackRates};
 pub use stats::{
     CandidateKind, CandidatePair, CandidateStats, ChannelStats, Direction, PeerStats, TrackStats,
 };
-pub use stream::EventStream;
+pub use stream::{EventStream, Last};

@@ -67,12 +67,15 @@ pub struct CandidatePair {
     pub remote: CandidateStats,
     /// `currentRoundTripTime` of the connectivity checks, where it was measured.
     pub round_trip_time: Option<Duration>,
+    /// `availableOutgoingBitrate`: what the path could carry by the engine's estimate, in bits per second, where
+    /// it makes one.
+    pub available_outgoing_bitrate: Option<u64>,
 }
 
 impl CandidatePair {
     /// A pair without a measured round trip.
     pub fn new(local: CandidateStats, remote: CandidateStats) -> Self {
-        Self { local, remote, round_trip_time: None }
+        Self { local, remote, round_trip_time: None, available_outgoing_bitrate: None }
     }
 }
 
@@ -99,7 +102,7 @@ pub struct ChannelStats {
 }
 
 /// Which way a track goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
     /// We send it.
     Outbound,
@@ -116,6 +119,8 @@ pub struct TrackStats {
     pub direction: Direction,
     /// Sound or pictures.
     pub kind: MediaKind,
+    /// `ssrc`: the number of the track's RTP stream, where the engine tells it.
+    pub ssrc: Option<u32>,
     /// RTP packets sent or received.
     pub packets: u64,
     /// Payload bytes sent or received.
@@ -128,6 +133,8 @@ pub struct TrackStats {
     pub keyframe_requests: u64,
     /// `roundTripTime` as the receiver's reports tell it, where it was measured. Outbound only.
     pub round_trip_time: Option<Duration>,
+    /// `jitter`: how unevenly packets arrive, by the receiver's measure, where there is one.
+    pub jitter: Option<Duration>,
 }
 
 impl TrackStats {
@@ -136,20 +143,24 @@ impl TrackStats {
         Self {
             direction,
             kind,
+            ssrc: None,
             packets: 0,
             bytes: 0,
             lost: 0,
             nacks: 0,
             keyframe_requests: 0,
             round_trip_time: None,
+            jitter: None,
         }
     }
 }
 
-/// A snapshot of a connection.
+/// A snapshot of a connection. Two of them say what [flows](Self::since).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct PeerStats {
+    /// When it was taken, since some moment before; `None` from an engine that has no clock. The facade sets it.
+    pub timestamp: Option<Duration>,
     /// The pair that carries the traffic, once there is one.
     pub selected_pair: Option<CandidatePair>,
     /// Bytes sent over the pair, headers of ICE, DTLS and SCTP included where the engine counts them.
@@ -158,6 +169,13 @@ pub struct PeerStats {
     pub bytes_received: u64,
     /// One entry a channel.
     pub channels: Vec<ChannelStats>,
-    /// One entry a track, in each direction.
+    /// One entry a track, in each direction, in the same order each time.
     pub tracks: Vec<TrackStats>,
+}
+
+impl PeerStats {
+    /// For engines that keep their tracks in maps: what we send before what we receive, sound before pictures.
+    pub fn sort_tracks(&mut self) {
+        self.tracks.sort_by_key(|track| (track.direction, track.kind, track.ssrc));
+    }
 }

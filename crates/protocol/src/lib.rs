@@ -14,9 +14,11 @@
 //! # Ok::<(), skapi_rtc_protocol::DecodeError>(())
 //! ```
 
+mod call_key;
 mod client;
 mod codec;
 mod discovery;
+mod held_call;
 pub mod http;
 mod ids;
 mod json;
@@ -29,16 +31,18 @@ mod server;
 mod specification;
 mod text_enum;
 
+pub use call_key::CallKey;
 pub use client::{ClientFrame, ClientMessage, Notification, RequestRef};
 pub use codec::{
     DEFAULT_MAX_FRAME_BYTES, DecodeError, Limits, decode_client, decode_server, encode_client,
     encode_server,
 };
 pub use discovery::{AdminEndpoints, RecordEndpoints};
+pub use held_call::HeldCall;
 pub use ids::{ConnectionId, GroupName, IdError, UserId};
 pub use json::{Json, JsonError};
 pub use project::{Project, ProjectError};
 pub use ready::{Ready, Resumed, ServerLimits};
-pub use rtc::{CallKey, Capability, HangupReason, RtcContent, RtcSignal, Transports};
+pub use rtc::{Capability, HangupReason, RtcContent, RtcSignal, Transports};
 pub use sdp::{IceCandidate, IceServer, SdpKind, SessionDescription};
-pub use server::{ErrorCode, GoingAway, Notice, NoticeCode, ServerFrame};
+pub use server::{ErrorCode, GoingAway, LinkState, Notice, NoticeCode, ServerFrame};

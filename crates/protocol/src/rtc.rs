@@ -1,12 +1,10 @@
 //! What two peers say to each other about a call, inside `rtc` frames.
 
-use std::{fmt, str::FromStr};
-
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
-    IceCandidate, Json, SdpKind, SessionDescription,
+    CallKey, ConnectionId, HeldCall, IceCandidate, Json, SdpKind, SessionDescription,
     codec::{DecodeError, Fields, invalid},
     server::some,
     text_enum::text_enum,
@@ -28,12 +26,15 @@ pub struct RtcContent {
     /// What the sender knows beyond Skapi; in its first content of a call. Our extension.
     pub capabilities: Option<Vec<Capability>>,
     /// The number of this content among those of its sender in this call, counted from 1; a content
-    /// without a signal, or with [`RtcSignal::Restart`], has none. Our extension.
+    /// without a signal, or with [`RtcSignal::Restart`] or [`RtcSignal::Hello`], has none. Our extension.
     pub seq: Option<u32>,
     /// All of the peer's contents of this call up to this number have arrived. Our extension.
     pub ack: Option<u32>,
     /// Which of its sender's offers in a running call this is, answers or refuses. Our extension.
     pub round: Option<u32>,
+    /// The call whose place the offered one is to take, because another device of the same user takes it over;
+    /// with the [`RtcSignal::Offer`] that begins a call. Our extension.
+    pub replaces: Option<CallKey>,
 }
 
 /// One signal.
@@ -59,6 +60,20 @@ pub enum RtcSignal {
     /// `restart`: how the sender's transports are, from a side that may want to start ICE anew. Our
     /// extension.
     Restart(Transports),
+    /// `ask_calls`: which calls could be taken over from the receiver, a connection of the same user? Our
+    /// extension.
+    AskCalls,
+    /// `calls`: these. Our extension.
+    Calls(Vec<HeldCall>),
+    /// `take_over`: the sender, of the same user, wants the receiver's call with this connection. Our extension.
+    TakeOver(ConnectionId),
+    /// `granted`: it may have the call, which has this key. Our extension.
+    Granted(CallKey),
+    /// `taken`: the call in the place of another is up at the one who took it over. Our extension.
+    Taken,
+    /// `hello`: whoever is the peer of this call, the sender is in it and has another connection than before.
+    /// Our extension.
+    Hello,
     /// No signal that this version knows.
     None,
 }
@@ -74,6 +89,7 @@ impl RtcContent {
             seq: None,
             ack: None,
             round: None,
+            replaces: None,
         }
     }
 
@@ -110,6 +126,12 @@ impl RtcContent {
     /// Sets which of its sender's offers it is, answers or refuses.
     pub fn round(mut self, round: u32) -> Self {
         self.round = Some(round);
+        self
+    }
+
+    /// Sets the call whose place the offered one is to take.
+    pub fn replaces(mut self, call: CallKey) -> Self {
+        self.replaces = Some(call);
         self
     }
 
@@ -150,6 +172,24 @@ impl RtcContent {
         if let Some(transports) = Fields::optional("restart", raw.restart)? {
             signals.push(RtcSignal::Restart(transports));
         }
+        if Fields::optional("ask_calls", raw.ask_calls)? == Some(true) {
+            signals.push(RtcSignal::AskCalls);
+        }
+        if let Some(calls) = Fields::optional("calls", raw.calls)? {
+            signals.push(RtcSignal::Calls(calls));
+        }
+        if let Some(peer) = Fields::optional("take_over", raw.take_over)? {
+            signals.push(RtcSignal::TakeOver(peer));
+        }
+        if let Some(call) = Fields::optional("granted", raw.granted)? {
+            signals.push(RtcSignal::Granted(call));
+        }
+        if Fields::optional("taken", raw.taken)? == Some(true) {
+            signals.push(RtcSignal::Taken);
+        }
+        if Fields::optional("hello", raw.hello)? == Some(true) {
+            signals.push(RtcSignal::Hello);
+        }
         if signals.len() > 1 {
             return Err(invalid("content", "it holds more than one signal"));
         }
@@ -161,6 +201,7 @@ impl RtcContent {
             seq: Fields::optional("seq", raw.seq)?,
             ack: Fields::optional("ack", raw.ack)?,
             round: Fields::optional("round", raw.round)?,
+            replaces: Fields::optional("replaces", raw.replaces)?,
         })
     }
 
@@ -173,6 +214,7 @@ impl RtcContent {
             seq: self.seq,
             ack: self.ack,
             round: self.round,
+            replaces: self.replaces,
             ..ContentOut::default()
         };
         match &self.signal {
@@ -184,54 +226,16 @@ impl RtcContent {
             RtcSignal::Ringing => out.ringing = Some(true),
             RtcSignal::Refused => out.refused = Some(true),
             RtcSignal::Restart(transports) => out.restart = Some(transports),
+            RtcSignal::AskCalls => out.ask_calls = Some(true),
+            RtcSignal::Calls(calls) => out.calls = Some(calls),
+            RtcSignal::TakeOver(peer) => out.take_over = Some(peer),
+            RtcSignal::Granted(call) => out.granted = Some(*call),
+            RtcSignal::Taken => out.taken = Some(true),
+            RtcSignal::Hello => out.hello = Some(true),
             RtcSignal::None => {}
         }
         Json::from_serialize(&out)
             .unwrap_or_else(|error| unreachable!("a content always has a form in JSON: {error}"))
-    }
-}
-
-/// Tells the calls between two connections apart: 64 random bits of the caller's, on the wire 16
-/// hexadecimal digits. Our extension.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct CallKey(pub u64);
-
-impl fmt::Display for CallKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-impl fmt::Debug for CallKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CallKey({self})")
-    }
-}
-
-impl FromStr for CallKey {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let digits = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
-        match u64::from_str_radix(text, 16) {
-            Ok(key) if digits => Ok(Self(key)),
-            _ => Err("a call key has 16 hexadecimal digits".to_owned()),
-        }
-    }
-}
-
-impl TryFrom<String> for CallKey {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<CallKey> for String {
-    fn from(key: CallKey) -> String {
-        key.to_string()
     }
 }
 
@@ -250,6 +254,10 @@ text_enum! {
         AnsweredElsewhere = "answered_elsewhere",
         /// The connection could not be made or kept.
         Failed = "failed",
+        /// Another device of the same user has taken the call over.
+        Moved = "moved",
+        /// The call cannot be taken over: it is over, its device does not let it go, or another one was first.
+        NotHandedOver = "not_handed_over",
     }
 }
 
@@ -265,6 +273,10 @@ text_enum! {
         Ack = "ack",
         /// It starts ICE anew when the transports are lost, and understands `restart`.
         Restart = "restart",
+        /// It goes on with another device of the peer's user, when that takes the call over.
+        Handover = "handover",
+        /// It says `hello` to a connection that may be a lost peer's, and answers it.
+        Hello = "hello",
     }
 }
 
@@ -298,6 +310,18 @@ struct RawContent<'a> {
     #[serde(borrow)]
     restart: Option<&'a RawValue>,
     #[serde(borrow)]
+    ask_calls: Option<&'a RawValue>,
+    #[serde(borrow)]
+    calls: Option<&'a RawValue>,
+    #[serde(borrow)]
+    take_over: Option<&'a RawValue>,
+    #[serde(borrow)]
+    granted: Option<&'a RawValue>,
+    #[serde(borrow)]
+    taken: Option<&'a RawValue>,
+    #[serde(borrow)]
+    hello: Option<&'a RawValue>,
+    #[serde(borrow)]
     call: Option<&'a RawValue>,
     #[serde(borrow)]
     reason: Option<&'a RawValue>,
@@ -309,6 +333,8 @@ struct RawContent<'a> {
     ack: Option<&'a RawValue>,
     #[serde(borrow)]
     round: Option<&'a RawValue>,
+    #[serde(borrow)]
+    replaces: Option<&'a RawValue>,
 }
 
 #[derive(Default, Serialize)]
@@ -330,6 +356,18 @@ struct ContentOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     restart: Option<&'a Transports>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    ask_calls: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calls: Option<&'a [HeldCall]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    take_over: Option<&'a ConnectionId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    granted: Option<CallKey>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hello: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     call: Option<CallKey>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a HangupReason>,
@@ -341,6 +379,8 @@ struct ContentOut<'a> {
     ack: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     round: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaces: Option<CallKey>,
 }
 
 fn description(

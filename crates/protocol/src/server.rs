@@ -67,6 +67,13 @@ pub enum ServerFrame {
     },
     /// The service is about to close this connection, and asks not to be besieged. Our extension.
     GoingAway(GoingAway),
+    /// How the link of a connection stands with which this one has exchanged rtc contents. Our extension.
+    Link {
+        /// What has become of it.
+        state: LinkState,
+        /// Whose it is.
+        of: ConnectionId,
+    },
     /// A frame without a key that this version knows.
     Unknown(Json),
 }
@@ -123,6 +130,18 @@ text_enum! {
         UserLeft = "USER_LEFT",
         /// A connection was lost or closed.
         UserDisconnected = "USER_DISCONNECTED",
+    }
+}
+
+text_enum! {
+    /// What has become of another connection's link to the service.
+    LinkState {
+        /// Its socket is gone, without a goodbye; its client may come back.
+        Lost = "lost",
+        /// Its client has come back.
+        Back = "back",
+        /// The connection is over.
+        Gone = "gone",
     }
 }
 
@@ -192,6 +211,8 @@ impl ServerFrame {
             Self::Done { reference: Fields::required("#done", raw.done)? }
         } else if raw.going_away.is_some() {
             Self::GoingAway(Fields::record("#going_away", raw.going_away)?)
+        } else if raw.link.is_some() {
+            Self::Link { state: Fields::required("#link", raw.link)?, of: from()? }
         } else {
             Self::Unknown(Fields::whole_unprotected(text)?)
         })
@@ -231,6 +252,7 @@ impl ServerFrame {
             Self::GoingAway(going_away) => {
                 serde_json::to_string(&GoingAwayOut { going_away: *going_away })
             }
+            Self::Link { state, of } => serde_json::to_string(&LinkOut { link: state, scid: of }),
             Self::Unknown(frame) => Ok(frame.as_str().to_owned()),
         }
     }
@@ -255,6 +277,8 @@ struct RawServerFrame<'a> {
     done: Option<&'a RawValue>,
     #[serde(borrow, rename = "#going_away")]
     going_away: Option<&'a RawValue>,
+    #[serde(borrow, rename = "#link")]
+    link: Option<&'a RawValue>,
     #[serde(borrow, rename = "#user_id")]
     user_id: Option<&'a RawValue>,
     #[serde(borrow, rename = "#scid")]
@@ -348,4 +372,12 @@ struct DoneOut {
 struct GoingAwayOut {
     #[serde(rename = "#going_away")]
     going_away: GoingAway,
+}
+
+#[derive(Serialize)]
+struct LinkOut<'a> {
+    #[serde(rename = "#link")]
+    link: &'a LinkState,
+    #[serde(rename = "#scid")]
+    scid: &'a ConnectionId,
 }

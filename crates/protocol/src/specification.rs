@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use crate::{
     AdminEndpoints, CallKey, Capability, ClientFrame, ClientMessage, ConnectionId, ErrorCode,
-    GroupName, HangupReason, IceCandidate, IceServer, Json, Limits, NoticeCode, Notification,
-    Ready, RecordEndpoints, Resumed, RtcContent, RtcSignal, ServerFrame, ServerLimits,
-    SessionDescription, Transports, UserId, decode_client, decode_server, encode_client,
-    encode_server,
+    GroupName, HangupReason, IceCandidate, IceServer, Json, Limits, LinkState, NoticeCode,
+    Notification, Ready, RecordEndpoints, Resumed, RtcContent, RtcSignal, ServerFrame,
+    ServerLimits, SessionDescription, Transports, UserId, decode_client, decode_server,
+    encode_client, encode_server,
     http::{
         Condition, ErrorBody, GroupEntry, GroupQuery, Page, PageRequest, Profile, ServiceInfo,
         UserEntry, UsersQuery,
@@ -84,6 +84,7 @@ variants! {
         ServerFrame::Ready(_) => "#ready",
         ServerFrame::Done { .. } => "#done",
         ServerFrame::GoingAway(_) => "#going_away",
+        ServerFrame::Link { .. } => "#link",
         ServerFrame::Unknown(_) => "Any other frame",
     }
 }
@@ -98,6 +99,12 @@ variants! {
         RtcSignal::Ringing => "ringing",
         RtcSignal::Refused => "refused",
         RtcSignal::Restart(_) => "restart",
+        RtcSignal::AskCalls => "ask_calls",
+        RtcSignal::Calls(_) => "calls",
+        RtcSignal::TakeOver(_) => "take_over",
+        RtcSignal::Granted(_) => "granted",
+        RtcSignal::Taken => "taken",
+        RtcSignal::Hello => "hello",
         RtcSignal::None => "caps",
     }
 }
@@ -228,6 +235,7 @@ fn words() {
         HangupReason::ALL.iter().map(HangupReason::as_str).collect(),
         Capability::ALL.iter().map(Capability::as_str).collect(),
         Transports::ALL.iter().map(Transports::as_str).collect(),
+        LinkState::ALL.iter().map(LinkState::as_str).collect(),
         Condition::ALL.to_vec(),
     ];
     for word in words.concat() {
@@ -280,6 +288,7 @@ fn fields() {
         seq: Some(1),
         ack: Some(1),
         round: Some(1),
+        replaces: Some(CallKey(2)),
     };
     let query = UsersQuery {
         group: GroupName::new("lobby").unwrap(),

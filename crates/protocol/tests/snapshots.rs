@@ -4,9 +4,10 @@ mod common;
 
 use common::{cid, client, group, json, server, user};
 use skapi_rtc_protocol::{
-    CallKey, Capability, ClientFrame, ClientMessage, ErrorCode, GoingAway, HangupReason,
-    IceCandidate, IceServer, Json, Notice, NoticeCode, Notification, Ready, Resumed, RtcContent,
-    RtcSignal, ServerFrame, SessionDescription, Transports, encode_client, encode_server,
+    CallKey, Capability, ClientFrame, ClientMessage, ErrorCode, GoingAway, HangupReason, HeldCall,
+    IceCandidate, IceServer, Json, LinkState, Notice, NoticeCode, Notification, Ready, Resumed,
+    RtcContent, RtcSignal, ServerFrame, SessionDescription, Transports, encode_client,
+    encode_server,
 };
 
 /// The text and the frame stand for each other.
@@ -245,6 +246,17 @@ fn going_away() {
 }
 
 #[test]
+fn links() {
+    for (text, state) in [
+        (r##"{"#link":"lost","#scid":"a"}"##, LinkState::Lost),
+        (r##"{"#link":"back","#scid":"a"}"##, LinkState::Back),
+        (r##"{"#link":"gone","#scid":"a"}"##, LinkState::Gone),
+    ] {
+        is_server(text, ServerFrame::Link { state, of: cid("a") });
+    }
+}
+
+#[test]
 fn a_frame_from_the_future_is_kept() {
     let text = r##"{"#resumed":{"missed":[1.0]},"#scid":"a"}"##;
     is_server(text, ServerFrame::Unknown(json(text)));
@@ -335,7 +347,36 @@ fn contents_of_our_own() {
         r#"{"restart":"lost","call":"0123456789abcdef"}"#,
         RtcContent::new(RtcSignal::Restart(Transports::Lost)).call(call),
     );
+    is_content(
+        r#"{"hello":true,"call":"0123456789abcdef","ack":7}"#,
+        RtcContent::new(RtcSignal::Hello).call(call).ack(7),
+    );
     is_content("{}", RtcContent::new(RtcSignal::None));
+    is_content(r#"{"ask_calls":true}"#, RtcContent::new(RtcSignal::AskCalls));
+    let held = HeldCall::new("aB3+/=_-".parse().unwrap(), "bob".parse().unwrap());
+    is_content(
+        r#"{"calls":[{"cid":"aB3+/=_-","user_id":"bob"}]}"#,
+        RtcContent::new(RtcSignal::Calls(vec![held])),
+    );
+    is_content(r#"{"calls":[]}"#, RtcContent::new(RtcSignal::Calls(Vec::new())));
+    is_content(
+        r#"{"take_over":"aB3+/=_-","call":"0123456789abcdef"}"#,
+        RtcContent::new(RtcSignal::TakeOver("aB3+/=_-".parse().unwrap())).call(call),
+    );
+    is_content(
+        r#"{"granted":"00000000000000ff","call":"0123456789abcdef"}"#,
+        RtcContent::new(RtcSignal::Granted(CallKey(255))).call(call),
+    );
+    is_content(
+        r#"{"sdpoffer":{"type":"offer","sdp":"v=0\r\n"},"call":"0123456789abcdef","replaces":"00000000000000ff"}"#,
+        RtcContent::new(RtcSignal::Offer(SessionDescription::offer("v=0\r\n")))
+            .call(call)
+            .replaces(CallKey(255)),
+    );
+    is_content(
+        r#"{"taken":true,"call":"0123456789abcdef"}"#,
+        RtcContent::new(RtcSignal::Taken).call(call),
+    );
 }
 
 #[test]
@@ -346,9 +387,12 @@ fn words_on_the_wire() {
         "BAD_FRAME TOO_LARGE TOO_FAST UNKNOWN_ACTION NOT_IN_GROUP GROUP_FULL TOO_MANY_GROUPS UNKNOWN_CONNECTION USER_OFFLINE NOT_DELIVERED"
     );
     let words: Vec<_> = HangupReason::ALL.iter().map(HangupReason::as_str).collect();
-    assert_eq!(words.join(" "), "declined busy cancelled no_answer answered_elsewhere failed");
+    assert_eq!(
+        words.join(" "),
+        "declined busy cancelled no_answer answered_elsewhere failed moved not_handed_over"
+    );
     let words: Vec<_> = Capability::ALL.iter().map(Capability::as_str).collect();
-    assert_eq!(words.join(" "), "ringing renegotiate ack restart");
+    assert_eq!(words.join(" "), "ringing renegotiate ack restart handover hello");
     let words: Vec<_> = Transports::ALL.iter().map(Transports::as_str).collect();
     assert_eq!(words.join(" "), "lost ready");
     let words: Vec<_> = NoticeCode::ALL.iter().map(NoticeCode::as_str).collect();

@@ -17,6 +17,7 @@ use crate::{
     bus::Bus,
     hub::{Address, ConnectError, Delivery, Hub, HubLimits, QueryError, Resumption},
     metrics::Metrics,
+    random,
     shared::lock,
     socket::{CloseReason, Outbox, Pushed},
 };
@@ -53,8 +54,8 @@ pub(crate) enum Entry {
     New,
     /// As a new connection that may outlive its socket.
     Resumable,
-    /// As one that is known to be its own, having received so many frames.
-    Resume { received: u64 },
+    /// As one that is known to be its own, having received so many frames in this life of it.
+    Resume { life: u64, received: u64 },
 }
 
 /// A socket's place: the connection, and which of its sockets.
@@ -75,7 +76,7 @@ impl Router {
     pub(crate) fn new(limits: HubLimits, bus: impl Bus, metrics: Arc<Metrics>) -> Self {
         Self {
             state: Mutex::new(State {
-                hub: Hub::new(limits),
+                hub: Hub::new(limits).lives_from(u64::from_le_bytes(random::bytes())),
                 outboxes: HashMap::new(),
                 stopped: false,
                 wakes_at: None,
@@ -86,14 +87,15 @@ impl Router {
         }
     }
 
-    /// Takes a connection in, or up again; `greeting` is the first thing it hears.
+    /// Takes a connection in, or up again; `greeting` is the first thing it hears, and is told where the two
+    /// sides stand and which life of a connection that can be resumed has begun.
     pub(crate) fn connect(
         &self,
         cid: &ConnectionId,
         user: &UserId,
         entry: Entry,
         outbox: &Arc<Outbox>,
-        greeting: impl FnOnce(Option<Resumed>) -> ServerFrame,
+        greeting: impl FnOnce(Option<Resumed>, Option<u64>) -> ServerFrame,
     ) -> Result<(), Refused> {
         let mut state = lock(&self.state);
         if state.stopped {
@@ -103,11 +105,11 @@ impl Router {
         let resumption = match entry {
             Entry::New => hub.connect(cid.clone(), user.clone()).map(|()| None),
             Entry::Resumable => hub.connect_resumable(cid.clone(), user.clone()).map(|()| None),
-            Entry::Resume { received } => hub.resume(cid, user, received).map(Some),
+            Entry::Resume { life, received } => hub.resume(cid, user, life, received).map(Some),
         };
         let resumption = resumption.map_err(Refused::Limit)?;
         let resumed = resumption.as_ref().map(|resumption| resumption.resumed);
-        outbox.push(encode_server(&greeting(resumed)).into());
+        outbox.push(encode_server(&greeting(resumed, hub.life(cid))).into());
         if let Some(before) = state.outboxes.insert(cid.clone(), outbox.clone()) {
             before.close(CloseReason::TakenOver);
         }

@@ -86,7 +86,7 @@ async fn a_crowd_is_let_in_little_by_little_and_served_meanwhile() {
     assert_eq!(metrics.connections, count as u64 + 1);
     assert!(metrics.sent_away_total > 0, "nobody was ever sent away");
     // The moments are rounded to seconds, so a few come before their room does.
-    assert!(most_often <= 10, "sent away {most_often} times");
+    assert!(most_often <= 3, "sent away {most_often} times");
 }
 
 #[tokio::test]

@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use skapi_rtc_protocol::IceServer;
 
+use crate::HandoverPolicy;
+
+/// How much longer a callee rings than a caller waits, so that the caller is the one who gives up.
+const CALLEE_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Times and bounds of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -19,8 +24,12 @@ pub struct Config {
     pub reconnect_max: Duration,
     /// How long a request (join, post) may go unanswered. Default: 10 s.
     pub request_timeout: Duration,
-    /// How long a call may ring, on either side, before it ends as not answered. Default: 30 s.
+    /// How long a call that we place may ring before it ends as not answered. Default: 30 s.
     pub no_answer_timeout: Duration,
+    /// How long a call that comes in may ring here before it ends as not answered, should neither our user
+    /// nor the caller end it. Default (`None`): 5 s longer than `no_answer_timeout`, so that between two with
+    /// the same settings the caller is the one who gives up.
+    pub ring_timeout: Option<Duration>,
     /// How long the two engines may take to connect after the call was accepted. Default: 30 s.
     pub connect_timeout: Duration,
     /// How long an interrupted connection may come back by itself before ICE is started anew. Default:
@@ -28,13 +37,15 @@ pub struct Config {
     pub disconnected_grace: Duration,
     /// How long an interrupted call is searched for before it ends as failed. Default: 45 s.
     pub reconnect_timeout: Duration,
-    /// How long a running call waits for a sign of life from a peer whose link to the service was lost.
+    /// How long a call waits for a peer that has lost its link to the service, and is not on the line.
     /// Default: 10 s.
     pub peer_gone_grace: Duration,
     /// Calls at a time, in any phase; further ones are answered `busy`. Default: 64.
     pub max_calls: usize,
     /// What happens to a call that comes in during another one. Default: it rings.
     pub busy: BusyPolicy,
+    /// What happens when another device of the same user wants to take a call over. Default: it may.
+    pub handover: HandoverPolicy,
     /// STUN and TURN servers for every call, besides those the service names. Default: none.
     pub ice_servers: Vec<IceServer>,
 }
@@ -58,12 +69,14 @@ impl Default for Config {
             reconnect_max: Duration::from_secs(30),
             request_timeout: Duration::from_secs(10),
             no_answer_timeout: Duration::from_secs(30),
+            ring_timeout: None,
             connect_timeout: Duration::from_secs(30),
             disconnected_grace: Duration::from_secs(3),
             reconnect_timeout: Duration::from_secs(45),
             peer_gone_grace: Duration::from_secs(10),
             max_calls: 64,
             busy: BusyPolicy::CallWaiting,
+            handover: HandoverPolicy::Allow,
             ice_servers: Vec::new(),
         }
     }
@@ -108,7 +121,7 @@ impl Config {
         reconnect_max: Duration,
         /// Sets how long a request may go unanswered.
         request_timeout: Duration,
-        /// Sets how long a call may ring.
+        /// Sets how long a call that we place may ring.
         no_answer_timeout: Duration,
         /// Sets how long the two engines may take to connect.
         connect_timeout: Duration,
@@ -116,14 +129,27 @@ impl Config {
         disconnected_grace: Duration,
         /// Sets how long an interrupted call is searched for.
         reconnect_timeout: Duration,
-        /// Sets how long a running call waits for a peer whose link was lost.
+        /// Sets how long a call waits for a peer whose link was lost.
         peer_gone_grace: Duration,
         /// Sets how many calls there may be at a time.
         max_calls: usize,
         /// Sets what happens to a call that comes in during another one.
         busy: BusyPolicy,
+        /// Sets what happens when another device of the same user wants to take a call over.
+        handover: HandoverPolicy,
         /// Sets the STUN and TURN servers for every call.
         ice_servers: Vec<IceServer>,
+    }
+
+    /// Sets how long a call that comes in may ring here.
+    pub fn ring_timeout(mut self, ring_timeout: Duration) -> Self {
+        self.ring_timeout = Some(ring_timeout);
+        self
+    }
+
+    /// How long a call that comes in may ring here.
+    pub(crate) fn ring_time(&self) -> Duration {
+        self.ring_timeout.unwrap_or(self.no_answer_timeout + CALLEE_PATIENCE)
     }
 
     /// Checks that the values make sense together.
@@ -137,6 +163,7 @@ impl Config {
             ("reconnect_base", self.reconnect_base),
             ("request_timeout", self.request_timeout),
             ("no_answer_timeout", self.no_answer_timeout),
+            ("ring_timeout", self.ring_time()),
             ("connect_timeout", self.connect_timeout),
             ("reconnect_timeout", self.reconnect_timeout),
             ("peer_gone_grace", self.peer_gone_grace),
@@ -163,6 +190,8 @@ mod tests {
         assert_eq!(Config::default().validate(), Ok(()));
         let zero = Config { keep_alive: Duration::ZERO, ..Config::default() };
         assert_eq!(zero.validate(), Err(ConfigError::Zero("keep_alive")));
+        let silent = Config::default().ring_timeout(Duration::ZERO);
+        assert_eq!(silent.validate(), Err(ConfigError::Zero("ring_timeout")));
         let order = Config { reconnect_max: Duration::from_millis(1), ..Config::default() };
         assert_eq!(order.validate(), Err(ConfigError::ReconnectOrder));
         let none = Config { max_calls: 0, ..Config::default() };

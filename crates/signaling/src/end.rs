@@ -1,6 +1,6 @@
 //! Why a call ended.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use skapi_rtc_protocol::HangupReason;
 
@@ -57,12 +57,20 @@ pub enum EndReason {
     NoAnswer,
     /// The callee took it on another device.
     AnsweredElsewhere,
+    /// Another device of the same user goes on with the call: on the device that had it by the peer, on the
+    /// peer's side by us.
+    Moved,
+    /// The call of another device could not be taken over: it is over, is not let go, or another one was first.
+    NotHandedOver,
     /// Nobody is connected under the called id.
     Unreachable,
     /// The peer has lost its connection to the service, and does not answer on the call's own either.
     PeerGone,
     /// Our own connection to the service was lost before the call was up.
-    SignalingLost,
+    SignalingLost {
+        /// For how long, until the call was given up; zero if that was at once.
+        lost_for: Duration,
+    },
     /// The call was accepted, but its set-up did not end in time: an answer was not made, or did not come.
     ConnectTimeout,
     /// The call was accepted, but one side had no address at which to look for it: on ours the engine
@@ -95,9 +103,11 @@ impl EndReason {
             Self::Cancelled => HangupReason::Cancelled,
             Self::NoAnswer => HangupReason::NoAnswer,
             Self::AnsweredElsewhere => HangupReason::AnsweredElsewhere,
+            Self::Moved => HangupReason::Moved,
+            Self::NotHandedOver => HangupReason::NotHandedOver,
             Self::Unreachable
             | Self::PeerGone
-            | Self::SignalingLost
+            | Self::SignalingLost { .. }
             | Self::ConnectTimeout
             | Self::NoCandidates(_)
             | Self::NoPath { .. }
@@ -118,6 +128,8 @@ impl EndReason {
             Some(HangupReason::Cancelled) => Self::Cancelled,
             Some(HangupReason::NoAnswer) => Self::NoAnswer,
             Some(HangupReason::AnsweredElsewhere) => Self::AnsweredElsewhere,
+            Some(HangupReason::Moved) => Self::Moved,
+            Some(HangupReason::NotHandedOver) => Self::NotHandedOver,
             Some(HangupReason::Failed) => Self::TransportFailed,
             _ => unsaid,
         }
@@ -130,7 +142,7 @@ impl EndReason {
             Self::Busy
                 | Self::NoAnswer
                 | Self::PeerGone
-                | Self::SignalingLost
+                | Self::SignalingLost { .. }
                 | Self::ConnectTimeout
                 | Self::NoPath { .. }
                 | Self::TransportFailed
@@ -148,9 +160,17 @@ impl fmt::Display for EndReason {
             Self::Cancelled => "cancelled by the caller",
             Self::NoAnswer => "nobody answered in time",
             Self::AnsweredElsewhere => "answered on another device",
+            Self::Moved => "goes on with another device of the same user",
+            Self::NotHandedOver => "the other device's call could not be taken over",
             Self::Unreachable => "nobody is connected under the called id",
             Self::PeerGone => "the peer is gone: it left the service and the connection is dead",
-            Self::SignalingLost => "the connection to the service was lost before the call was up",
+            Self::SignalingLost { lost_for } => {
+                let lost_for = Span(*lost_for);
+                return write!(
+                    f,
+                    "the connection to the service was lost{lost_for} before the call was up"
+                );
+            }
             Self::ConnectTimeout => "accepted, but the connection was not set up in time",
             Self::TransportFailed => "the connection between the two sides failed",
             Self::Undelivered => "the peer does not acknowledge what it is told any more",
@@ -182,5 +202,44 @@ impl fmt::Display for CallEnd {
             (EndReason::HungUp, Side::Remote) => f.write_str("hung up by the peer"),
             (reason, _) => reason.fmt(f),
         }
+    }
+}
+
+/// ` for 12 s`; nothing for no time at all.
+struct Span(Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_zero() {
+            return Ok(());
+        }
+        let seconds = self.0.as_secs_f64();
+        if seconds < 9.95 {
+            write!(f, " for {seconds:.1} s")
+        } else {
+            write!(f, " for {seconds:.0} s")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_link_says_for_how_long() {
+        let text = |millis| {
+            let lost_for = Duration::from_millis(millis);
+            EndReason::SignalingLost { lost_for }.to_string()
+        };
+        assert_eq!(text(0), "the connection to the service was lost before the call was up");
+        assert_eq!(
+            text(400),
+            "the connection to the service was lost for 0.4 s before the call was up"
+        );
+        assert_eq!(
+            text(12_300),
+            "the connection to the service was lost for 12 s before the call was up"
+        );
     }
 }

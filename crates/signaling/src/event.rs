@@ -6,7 +6,7 @@ use skapi_rtc_protocol::{
     ConnectionId, DecodeError, ErrorCode, GroupName, Json, Notice, Ready, UserId,
 };
 
-use crate::{CallEnd, CallId, RequestError, RequestId, UserCallId};
+use crate::{CallEnd, CallId, DeviceCall, RequestError, RequestId, UserCallId};
 
 /// One thing the application is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +72,37 @@ pub enum Event {
         /// The caller.
         user: UserId,
     },
+    /// Another device of the same user wants to take a call over. Unless this was granted already, because the
+    /// [policy](crate::HandoverPolicy) is to allow it, answer with
+    /// [`answer_handover`](crate::Session::answer_handover).
+    HandoverAsked {
+        /// Which call.
+        call: CallId,
+        /// The device.
+        by: ConnectionId,
+        /// Whether it was granted already.
+        granted: bool,
+    },
+    /// The peer of a call goes on with it on another device, by a new call. That was accepted, and is set up
+    /// beside the old one, which ends as [moved](crate::EndReason::Moved) when the new one is up at both ends.
+    Successor {
+        /// The new call.
+        call: CallId,
+        /// The old one.
+        of: CallId,
+        /// The peer's other device.
+        from: ConnectionId,
+        /// The peer.
+        user: UserId,
+    },
+    /// Which calls the user's other devices have was answered: by all of them, or as far as they answered in
+    /// time.
+    DeviceCalls {
+        /// Which question.
+        request: RequestId,
+        /// The calls that could be taken over.
+        calls: Vec<DeviceCall>,
+    },
     /// Something happened to a call.
     Call {
         /// Which one.
@@ -132,8 +163,31 @@ pub enum CallEvent {
     Reconnecting,
     /// It came back.
     Reconnected,
+    /// Something that was added to or removed from the running call here has not reached the peer; the call
+    /// goes on as it was. What the engine still holds of it is offered again, and this told again, until the
+    /// application takes it back.
+    ChangeFailed(ChangeError),
     /// The call is over. Last event of every call, exactly once.
     Ended(CallEnd),
+}
+
+/// Why a change of a running call (a track or data channel that was added or removed) has not reached the
+/// peer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChangeError {
+    /// The peer's engine cannot accept it, for want of a codec for example.
+    #[error("the peer cannot accept the change of the call: take the track or channel back")]
+    Refused,
+    /// The peer is there, but has answered none of several offers.
+    #[error("the peer does not answer when it is told of the change of the call")]
+    Unanswered,
+    /// The peer has Skapi's own client, which would take the change for another call.
+    #[error("the peer takes no changes in a running call: place a call with all that is needed")]
+    Unsupported,
+    /// Our own engine refused a step.
+    #[error("the engine refused a step of the change: {0}")]
+    Engine(String),
 }
 
 /// Why a session is over.

@@ -23,6 +23,7 @@ mod event;
 mod group;
 mod io;
 mod link;
+mod ordered;
 mod outbox;
 mod requests;
 mod resume;
@@ -31,11 +32,12 @@ mod session;
 mod time;
 
 pub use calls::{
-    CallInfo, CallPhase, PlaceError, PlaceOptions, PlacedUserCall, UnknownCall, UserCallId,
+    CallInfo, CallPhase, DeviceCall, HandoverPolicy, PlaceError, PlaceOptions, PlacedUserCall,
+    UnknownCall, UserCallId,
 };
 pub use config::{BusyPolicy, Config, ConfigError};
 pub use end::{CallEnd, EndReason, Side, TriedPair};
-pub use event::{CallEvent, CloseReason, Event, Post, UserCallEvent};
+pub use event::{CallEvent, ChangeError, CloseReason, Event, Post, UserCallEvent};
 pub use io::{
     CallId, Generation, Input, LinkLoss, OpId, Output, Role, RtcAction, RtcEvent, RtcOutcome,
 };

@@ -32,6 +32,8 @@ pub(crate) struct Link {
     attempt: u32,
     keep_alive_at: Instant,
     was_up: bool,
+    /// When the link was lost that is not back yet.
+    lost_at: Option<Instant>,
     /// When the service wants to be asked again.
     away_until: Option<Instant>,
 }
@@ -67,6 +69,7 @@ impl Link {
             attempt: 0,
             keep_alive_at: Instant::ZERO,
             was_up: false,
+            lost_at: None,
             away_until: None,
         }
     }
@@ -120,6 +123,7 @@ impl Link {
             return Lost::Nothing;
         }
         out.on_socket_gone();
+        self.lost_at.get_or_insert(now);
         let (reason, retry_after) = match loss {
             LinkLoss::Refused { reason } => {
                 self.state = State::Closed;
@@ -199,8 +203,14 @@ impl Link {
         self.state == State::Closed
     }
 
-    /// Whether the link was up before; from now on it was.
+    /// For how long there has been no link that was there before.
+    pub(crate) fn lost_for(&self, now: Instant) -> Option<Duration> {
+        self.lost_at.map(|at| now.saturating_since(at))
+    }
+
+    /// The service has greeted. Whether the link was up before; from now on it was.
     pub(crate) fn came_again(&mut self) -> bool {
+        self.lost_at = None;
         std::mem::replace(&mut self.was_up, true)
     }
 

@@ -1,10 +1,10 @@
 //! Frames that the service answers: who waits for which answer.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use skapi_rtc_protocol::{ErrorCode, GroupName, RequestRef};
 
-use crate::{CallId, Instant};
+use crate::{CallId, Instant, ordered::OrderedMap};
 
 /// Answers awaited at a time. More would mean that the service has stopped answering.
 const MAX_PENDING: usize = 1024;
@@ -64,7 +64,7 @@ pub(crate) enum Purpose {
 
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
-    pending: BTreeMap<RequestRef, (Purpose, Instant)>,
+    pending: OrderedMap<RequestRef, (Purpose, Instant)>,
     next_ref: RequestRef,
     next_id: u64,
 }

@@ -141,7 +141,6 @@ struct Run {
     world: World,
     nodes: Vec<NodeId>,
     placed: Vec<(NodeId, CallId)>,
-    window: Duration,
     seen: Seen,
 }
 
@@ -157,11 +156,6 @@ impl Run {
             trace,
             ..Options::default()
         };
-        // A hang-up is under way for at most this long: to the service and on, and again if it is lost, or
-        // once the link is back.
-        let late = kind.lost_contents > 0.0 || kind.cuts;
-        let again = if late { Duration::from_secs(60) } else { Duration::ZERO };
-        let window = *options.frame_delay.end() * 2 + again;
         let mut world = World::new(seed, options);
         let nodes = (0..kind.nodes)
             .map(|number| {
@@ -170,7 +164,7 @@ impl Run {
                 world.add(&format!("user{number}"), config)
             })
             .collect();
-        Self { kind, world, nodes, placed: Vec::new(), window, seen: Seen::default() }
+        Self { kind, world, nodes, placed: Vec::new(), seen: Seen::default() }
     }
 
     fn go(&mut self) -> Checked {
@@ -350,8 +344,11 @@ impl Run {
                 (Side::Remote, Side::Local) => unsaid || as_told(&b.reason) == a.reason,
                 (Side::Local, Side::Local) => {
                     self.seen.both_at_once += 1;
-                    let apart = (*at - *other_at).max(*other_at - *at);
-                    apart <= self.window
+                    // Neither was told in time: a hang-up takes its way, and is sent again if it is lost.
+                    let again = if unsaid { Duration::from_secs(60) } else { Duration::ZERO };
+                    let told_by = |from, to, at| self.world.arrives_by(from, to, at) + again;
+                    let [one, other] = [ends[0].0, ends[1].0];
+                    *other_at <= told_by(one, other, *at) && *at <= told_by(other, one, *other_at)
                 }
                 (Side::Remote, Side::Remote) => false,
             };

@@ -8,22 +8,26 @@ use std::{
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use skapi_rtc::{
-    Call, CallEnd, CallError, CallEvent, CallEvents, CallOptions, Channel, ChannelOptions,
-    DEFAULT_CHANNEL, EndReason, Message, Realtime, RealtimeEvents,
+    Call, CallEnd, CallError, CallEvents, CallOptions, Channel, ChannelOptions, DEFAULT_CHANNEL,
+    EndReason, Message, Realtime, RealtimeEvents,
 };
+use tokio::task::JoinSet;
 
 use crate::{
     chat,
     connect::{ConnectArgs, connect},
     dial::{dial, find},
     exit::{Exit, Failure},
+    figures::Figures,
     files,
     media::{Counters, Player},
     news,
     output::Output,
     pings,
+    progress::{Progress, say_ended},
     signals::Stop,
     token::duration,
+    volley,
 };
 
 #[derive(Debug, Args)]
@@ -42,6 +46,9 @@ pub(crate) struct CallArgs {
     /// Send N small messages, each after the echo of the one before, and say how long they took
     #[arg(long, value_name = "N")]
     ping: Option<u32>,
+    /// Send N messages at once, texts and bytes by turns, and check that they come back as they went
+    #[arg(long, value_name = "N")]
+    volley: Option<u32>,
     /// Send audio and video, and count what comes back. Without any other wish that goes on until the
     /// call ends, or Ctrl-C
     #[arg(long, value_enum, default_value_t = MediaSource::None)]
@@ -49,6 +56,9 @@ pub(crate) struct CallArgs {
     /// Hang up when media have gone on for this long
     #[arg(long, value_name = "TIME", value_parser = duration, requires = "media")]
     media_time: Option<Duration>,
+    /// Say at the end what has flowed: path, round trip, bit rates, losses
+    #[arg(long)]
+    stats: bool,
     /// How long it may ring
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
@@ -71,19 +81,24 @@ pub(crate) async fn run(args: CallArgs, output: &Output) -> Result<(), Failure> 
     let (realtime, events) = connect(&args.connect, output).await?;
     let mut stop = Stop::listen()?;
     let received = Counters::default();
+    // What tells of calls until they end, and outlives the work that a signal ends.
+    let mut reports = JoinSet::new();
     let result = tokio::select! {
-        result = call(&args, &realtime, events, &received, output) => result,
+        result = call(&args, &realtime, events, &received, output, &mut reports) => result,
         signal = stop.requested() => args.interrupted(signal),
     };
-    received.report(false, output);
     // Hangs up if the call is still up, and tells the peer.
     realtime.close_realtime().await;
+    while reports.join_next().await.is_some() {}
+    received.report(false, output);
     result
 }
 
 impl CallArgs {
     fn has_task(&self) -> bool {
-        self.ping.is_some() || !self.message.is_empty() || !self.send_file.is_empty()
+        self.ping.or(self.volley).is_some()
+            || !self.message.is_empty()
+            || !self.send_file.is_empty()
     }
 
     fn has_media(&self) -> bool {
@@ -127,6 +142,7 @@ async fn call(
     mut events: RealtimeEvents,
     received: &Counters,
     output: &Output,
+    reports: &mut JoinSet<()>,
 ) -> Result<(), Failure> {
     let to = find(&args.target, &args.connect.group, realtime, output).await?;
     let dialed = Instant::now();
@@ -137,36 +153,31 @@ async fn call(
     if let Some(player) = &player {
         options = player.join(options);
     }
-    let mut reporter = None;
     let work = async {
-        let outgoing = dial(to, &args.connect.group, options, realtime, output).await?;
-        reporter = Some(tokio::spawn(report(outgoing.events(), *output)));
+        let outgoing = dial(to, &args.connect.group, options, realtime, output, reports).await?;
+        reports.spawn(report(outgoing.events(), *output));
         outgoing.accepted().await.map_err(not_answered)?;
-        say(output, "accepted", "answered", "");
         let call = outgoing.await.map_err(lost)?;
         let channel = call.channel(DEFAULT_CHANNEL).await.map_err(lost)?;
         say_open(&channel, dialed, output);
         let task = async {
+            let figures = Figures::begin(&call).await;
             let result = work(args, &call, channel, output).await;
+            if args.stats {
+                figures.report(&call, output).await;
+            }
             call.hangup().await;
             result
         };
         tokio::join!(task, received.read(&call, output)).0
     };
-    let result = {
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                result = &mut work => break result,
-                Some(event) = events.next() => news::tell(&event, output),
-            }
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            result = &mut work => return result,
+            Some(event) = events.next() => news::tell(&event, output),
         }
-    };
-    if let Some(reporter) = reporter {
-        // The report ends with the call, which has ended.
-        let _ = reporter.await;
     }
-    result
 }
 
 /// Everything that was asked for; without any wish, a chat.
@@ -181,6 +192,9 @@ async fn work(
     }
     if let Some(count) = args.ping {
         or_end(call, pings::run(&mut channel, count, output)).await?;
+    }
+    if let Some(count) = args.volley {
+        or_end(call, volley::run(&mut channel, count, output)).await?;
     }
     for path in &args.send_file {
         or_end(call, files::send(call, path, output)).await?;
@@ -240,19 +254,9 @@ async fn message(channel: &mut Channel, text: &str, output: &Output) -> Result<(
 }
 
 /// Reports what happens to the call until it ends.
-async fn report(mut events: CallEvents, output: Output) {
-    while let Some(event) = events.next().await {
-        match event {
-            CallEvent::ConnectionState(state) => {
-                let state = format!("{state:?}").to_lowercase();
-                say(&output, "connection_state", format_args!("connection: {state}"), &state);
-            }
-            CallEvent::SelectedPair(pair) => {
-                say(&output, "selected_pair", format_args!("path: {pair}"), &pair);
-            }
-            CallEvent::Ended(end) => say_ended(&end, &output),
-            _ => {}
-        }
+async fn report(events: CallEvents, output: Output) {
+    if let Some(end) = Progress::new(output).follow(events).await {
+        say_ended(&end, &output);
     }
 }
 
@@ -300,18 +304,4 @@ fn say_open(channel: &Channel, dialed: Instant, output: &Output) {
         format_args!("channel {label} open {dial_to_open_ms:.1} ms after dialing"),
         &Event { event: "channel_open", label, dial_to_open_ms },
     );
-}
-
-fn say_ended(end: &CallEnd, output: &Output) {
-    #[derive(Serialize)]
-    struct Event {
-        event: &'static str,
-        reason: String,
-        by: &'static str,
-    }
-    let by = match end.by {
-        skapi_rtc::Side::Local => "local",
-        skapi_rtc::Side::Remote => "remote",
-    };
-    output.line(end, &Event { event: "ended", reason: end.reason.to_string(), by });
 }

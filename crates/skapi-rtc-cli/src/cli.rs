@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// Call somebody: chat, send messages, files, audio and video, measure echo round trips
     Call(CallArgs),
+    /// Say which engines there are for --engine, and what each can do
+    Engines,
     /// Show a service, an echo peer and a caller, and a real call between them
     Demo(DemoArgs),
 }

@@ -5,8 +5,8 @@ use std::{path::PathBuf, sync::Arc};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use skapi_rtc::{
-    AskError, Backend, ConnectError, ConnectOptions, GroupName, OpenError, PostError, QueryError,
-    Realtime, RealtimeEvents, UserId, WebRtcBackend, connect_realtime,
+    AskError, Backend, ConnectError, ConnectOptions, GroupName, HandoverPolicy, OpenError,
+    PostError, QueryError, Realtime, RealtimeEvents, UserId, WebRtcBackend, connect_realtime,
 };
 
 use crate::{
@@ -36,16 +36,16 @@ pub(crate) struct ConnectArgs {
 
 /// An engine by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Engine {
+pub(crate) enum Engine {
     /// webrtc-rs: data, audio and video, TURN over UDP
     Webrtc,
-    /// str0m: data alone, without TURN
+    /// str0m: without TURN
     #[cfg(feature = "str0m")]
     Str0m,
 }
 
 impl Engine {
-    fn backend(self) -> Arc<dyn Backend> {
+    pub(crate) fn backend(self) -> Arc<dyn Backend> {
         match self {
             Self::Webrtc => Arc::new(WebRtcBackend::default()),
             #[cfg(feature = "str0m")]
@@ -62,6 +62,8 @@ pub(crate) async fn connect(
     let tokens = Tokens::new(args).await?;
     let options = ConnectOptions::new(&args.server, tokens)
         .map_err(|error| Failure::new(Exit::Usage, error))?
+        // What goes on here is bound to the channels of one call.
+        .handover(HandoverPolicy::Refuse)
         .backend(args.engine.backend());
     let (realtime, events) = connect_realtime(options).await.map_err(connect_failure)?;
     say_connected(args, &realtime, output);

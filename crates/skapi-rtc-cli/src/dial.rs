@@ -5,12 +5,14 @@ use skapi_rtc::{
     CallOptions, ConnectionId, GroupName, OutgoingCall, PlaceError, PlaceUserError, Realtime,
     UserEntry, UserId,
 };
+use tokio::{sync::oneshot, task::JoinSet};
 
 use crate::{
     call::{not_answered, say},
     connect::ask_failure,
     exit::{Exit, Failure},
     output::Output,
+    progress::say_ended,
 };
 
 /// Whom to call.
@@ -44,6 +46,7 @@ pub(crate) async fn dial(
     options: CallOptions,
     realtime: &Realtime,
     output: &Output,
+    reports: &mut JoinSet<()>,
 ) -> Result<OutgoingCall, Failure> {
     let rings = || say(output, "ringing", "it rings", "");
     match to {
@@ -58,12 +61,22 @@ pub(crate) async fn dial(
         Target::User(user) => {
             let placed = realtime.connect_rtc_user(user, group.clone(), options).await;
             let outgoing = placed.map_err(user_not_called)?;
+            let (ended, output_then) = (outgoing.ended(), *output);
+            let (told, all_told) = oneshot::channel::<()>();
+            reports.spawn(async move {
+                if let Some(end) = ended.await {
+                    // Who declines at once does so after it has rung.
+                    let _ = all_told.await;
+                    say_ended(&end, &output_then);
+                }
+            });
             for to in outgoing.connections() {
                 say(output, "dialing", format_args!("calling {} ({to})", outgoing.user()), to);
             }
             if outgoing.ringing().await {
                 rings();
             }
+            drop(told);
             outgoing.answered().await.map_err(not_answered)
         }
     }

@@ -2,10 +2,11 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use skapi_rtc::{
-    Call, CallOptions, Channel, CloseReason, IncomingCall, RealtimeEvent, file::IncomingFile,
+    Call, CallEnd, CallOptions, Channel, CloseReason, IncomingCall, RealtimeEvent,
+    file::IncomingFile,
 };
 
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
     files::{self, Inbox},
     media::{Counters, Echo},
     output::Output,
+    progress::Progress,
     signals::Stop,
 };
 
@@ -30,6 +32,22 @@ pub(crate) struct ListenArgs {
     /// Leave after the first call
     #[arg(long)]
     once: bool,
+    /// What to do with calls
+    #[arg(long, value_enum, default_value_t = Answer::Accept)]
+    answer: Answer,
+}
+
+/// What to do with a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Answer {
+    /// Accept it
+    Accept,
+    /// Decline it
+    Decline,
+    /// Say that there is another one
+    Busy,
+    /// Let it ring
+    Never,
 }
 
 #[derive(Serialize)]
@@ -61,7 +79,7 @@ pub(crate) async fn run(args: ListenArgs, output: &Output) -> Result<(), Failure
             Some(_) = calls.join_next() => if args.once { break Ok(()) },
             event = events.next() => match event {
                 Some(RealtimeEvent::Incoming(call)) => {
-                    calls.spawn(answer(call, inbox.clone(), *output));
+                    calls.spawn(answer(call, args.answer, inbox.clone(), *output));
                 }
                 Some(RealtimeEvent::Closed(CloseReason::Refused(reason))) => {
                     break Err(Failure::msg(Exit::NotAuthorised, reason));
@@ -77,16 +95,28 @@ pub(crate) async fn run(args: ListenArgs, output: &Output) -> Result<(), Failure
     result
 }
 
-async fn answer(incoming: IncomingCall, inbox: Option<Arc<Inbox>>, output: Output) {
+async fn answer(incoming: IncomingCall, answer: Answer, inbox: Option<Arc<Inbox>>, output: Output) {
     let (user, cid) = (incoming.user().to_string(), incoming.peer().to_string());
     let say = |event, text: String, reason| {
         output.line(text, &CallEvent { event, user: &user, cid: &cid, reason });
     };
     say("incoming", format!("{user} ({cid}) calls"), None);
+    let missed = |end: CallEnd| {
+        let reason = end.to_string();
+        say("missed", format!("no call with {user}: {reason}"), Some(reason));
+    };
+    match answer {
+        Answer::Accept => {}
+        Answer::Decline => return missed(incoming.decline().await),
+        Answer::Busy => return missed(incoming.decline_busy().await),
+        Answer::Never => return missed(incoming.cancelled().await),
+    }
     let echo = match Echo::new() {
         Ok(echo) => echo,
         Err(error) => return say("missed", format!("no echo: {error}"), Some(error.to_string())),
     };
+    say("accepted", format!("accepting the call of {user}"), None);
+    let progress = Progress::with(&user, &cid, output).follow(incoming.events());
     let call = match incoming.connect_rtc(echo.join(CallOptions::default())).await {
         Ok(call) => call,
         Err(error) => {
@@ -96,7 +126,7 @@ async fn answer(incoming: IncomingCall, inbox: Option<Arc<Inbox>>, output: Outpu
     };
     say("call_up", format!("in a call with {user}"), None);
     let counters = Counters::default();
-    tokio::join!(serve(&call, inbox, output), echo.run(&call, &counters));
+    tokio::join!(serve(&call, inbox, output), echo.run(&call, &counters), progress);
     counters.report(true, &output);
     let reason = call.ended().await.to_string();
     say("ended", format!("the call with {user} has ended: {reason}"), Some(reason));

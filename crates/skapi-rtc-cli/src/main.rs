@@ -1,4 +1,4 @@
-//! The skapi-rtc program: serve, token, listen, call, demo.
+//! The skapi-rtc program: serve, token, listen, call, engines, demo.
 
 mod call;
 mod chat;
@@ -7,7 +7,9 @@ mod connect;
 mod demo;
 mod dev_token;
 mod dial;
+mod engines;
 mod exit;
+mod figures;
 mod files;
 mod keys;
 mod listen;
@@ -16,6 +18,7 @@ mod media;
 mod news;
 mod output;
 mod pings;
+mod progress;
 mod project;
 mod secret;
 mod serve;
@@ -23,6 +26,7 @@ mod signals;
 mod tls;
 mod token;
 mod tokens;
+mod volley;
 
 use std::process::ExitCode;
 
@@ -54,6 +58,10 @@ fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Token(args) => token::run(&args, output),
         Command::Listen(args) => block_on(listen::run(args, output)),
         Command::Call(args) => block_on(call::run(args, output)),
+        Command::Engines => {
+            engines::run(output);
+            Ok(())
+        }
         Command::Demo(args) => block_on(demo::run(args, output)),
     }
 }

@@ -64,6 +64,14 @@ export interface RTCEvent {
     | "icegatheringstatechange"
     | "negotiationneeded"
     | "signalingstatechange"
+    /** Ours: it rings at the other side, */
+    | "ringing"
+    /** the other side has accepted, and the connection is being made, */
+    | "accepted"
+    /** the connection is lost, and searched for, */
+    | "reconnecting"
+    /** and is back. */
+    | "reconnected"
     /** Ours: the call is over; with `reason`, `by` and `text`. Last event. */
     | "ended";
   target: any;
@@ -75,8 +83,8 @@ export interface WebSocketMessage {
   message?: any;
   /** With `rtc:incoming`: accepts. Gives null when it does not ring any more. */
   connectRTC?: (params: RTCReceiverParams, callback: (event: RTCEvent) => void) => Promise<RTCResolved | null>;
-  /** With `rtc:incoming`: declines, or hangs up. */
-  hangup?: () => void;
+  /** With `rtc:incoming`: declines, or hangs up. Ours: declines as busy. */
+  hangup?: (why?: "busy") => void;
   /** The user it comes from. */
   sender?: string | null;
   /** The connection it comes from: `cid:…`. */

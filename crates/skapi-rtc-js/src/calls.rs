@@ -4,7 +4,8 @@ use std::{cell::RefCell, rc::Rc};
 
 use js_sys::{Function, Object, Promise};
 use skapi_rtc::{
-    Call, CallEnd, CallError, CallOptions, EndReason, IncomingCall, OutgoingCall, Side, UserId,
+    Call, CallEnd, CallError, CallEvent, CallOptions, EndReason, IncomingCall, OutgoingCall, Side,
+    UserId,
 };
 use tokio::sync::{mpsc, oneshot};
 use wasm_bindgen::{JsValue, closure::Closure};
@@ -27,7 +28,7 @@ pub(crate) struct Calls {
 /// What the page does with a call that rings.
 enum Answer {
     Accept { call: Rc<PageCall>, options: CallOptions, done: oneshot::Sender<Result<(), JsValue>> },
-    Decline,
+    Decline { busy: bool },
 }
 
 impl Calls {
@@ -72,9 +73,17 @@ impl Calls {
         call: &Rc<PageCall>,
         up: oneshot::Sender<Result<(), JsValue>>,
     ) -> CallEnd {
+        let answered = async {
+            if outgoing.ringing().await {
+                call.tell_plain("ringing");
+            }
+            // Whether it is over instead, the call itself says below.
+            if outgoing.accepted().await.is_ok() {
+                call.tell_plain("accepted");
+            }
+        };
         tokio::select! {
-            // Whether it is accepted or over, the call itself says below.
-            _ = outgoing.accepted() => {}
+            () = answered => {}
             () = call.wished_over() => {
                 let end = outgoing.cancel().await;
                 let _ = up.send(Err(fault::of_call(&CallError::Ended(end.clone()))));
@@ -110,8 +119,19 @@ impl Calls {
         // The page has the browser's channels; ours are only taken from the call, which holds few.
         let drained = connected.clone();
         spawn_local(async move { while drained.next_channel().await.is_some() {} });
+        let mut events = connected.events();
+        let interruptions = async {
+            while let Some(event) = events.next().await {
+                match event {
+                    CallEvent::Reconnecting => call.tell_plain("reconnecting"),
+                    CallEvent::Reconnected => call.tell_plain("reconnected"),
+                    _ => {}
+                }
+            }
+            connected.ended().await
+        };
         tokio::select! {
-            end = connected.ended() => end,
+            end = interruptions => end,
             () = call.wished_over() => connected.hangup().await,
         }
     }
@@ -138,13 +158,16 @@ impl Calls {
                 )
             }
         };
-        let hangup = move || match &*talking.borrow() {
+        let hangup = move |why: JsValue| match &*talking.borrow() {
             Some(call) => call.hang_up(),
-            None => drop(answer.try_send(Answer::Decline)),
+            None => {
+                let busy = why.as_string().is_some_and(|why| why == "busy");
+                drop(answer.try_send(Answer::Decline { busy }));
+            }
         };
         let connect = Closure::<dyn Fn(JsValue, JsValue) -> Promise>::new(connect);
         crate::object::set(&event, "connectRTC", connect.into_js_value());
-        let hangup = Closure::<dyn Fn()>::new(hangup);
+        let hangup = Closure::<dyn Fn(JsValue)>::new(hangup);
         crate::object::set(&event, "hangup", hangup.into_js_value());
         let calls = self.clone();
         spawn_local(async move { calls.ring(incoming, cid, user, answers).await });
@@ -170,7 +193,11 @@ impl Calls {
                 let end = self.talk(incoming.connect_rtc(options), &call, done).await;
                 self.over(&call, &end, Some(user));
             }
-            Ok(Some(Answer::Decline) | None) => {
+            Ok(Some(Answer::Decline { busy: true })) => {
+                let end = incoming.decline_busy().await;
+                self.tell_closed(&cid, &end, Some(user));
+            }
+            Ok(Some(Answer::Decline { busy: false }) | None) => {
                 let end = incoming.decline().await;
                 self.tell_closed(&cid, &end, Some(user));
             }

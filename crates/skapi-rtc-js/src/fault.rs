@@ -76,7 +76,7 @@ pub(crate) fn reason(end: &CallEnd) -> &'static str {
         EndReason::AnsweredElsewhere => "answered_elsewhere",
         EndReason::Unreachable => "unreachable",
         EndReason::PeerGone => "peer_gone",
-        EndReason::SignalingLost => "signaling_lost",
+        EndReason::SignalingLost { .. } => "signaling_lost",
         EndReason::ConnectTimeout => "connect_timeout",
         _ => "failed",
     }

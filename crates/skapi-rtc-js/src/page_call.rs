@@ -7,7 +7,7 @@ use std::{
 };
 
 use gloo_events::EventListener;
-use js_sys::{Array, Function, Object, Reflect};
+use js_sys::{Function, Object, Reflect};
 use skapi_rtc::{CallEnd, ConnectionHook, Side, backend::PeerConnection};
 use skapi_rtc_backend_web::WebConnection;
 use tokio::sync::watch;
@@ -111,6 +111,11 @@ impl PageCall {
         self.tell(&told);
     }
 
+    /// Tells the page that the call has come to a stage that no event of the browser stands for.
+    pub(crate) fn tell_plain(&self, kind: &str) {
+        self.tell(&object! { "type": kind, "target": self.target.borrow().clone() });
+    }
+
     fn adopt(self: &Rc<Self>, peer: &Arc<dyn PeerConnection>) {
         let Some(connection) = WebConnection::of(peer) else { return };
         let native = connection.native();
@@ -187,7 +192,7 @@ impl PageCall {
             return;
         }
         let config = native.get_configuration();
-        let servers = config.get_ice_servers().unwrap_or_else(Array::new);
+        let servers = config.get_ice_servers().unwrap_or_default();
         servers.push(&object! { "urls": &self.ice }.into());
         config.set_ice_servers(&servers);
         if native.set_configuration_with_configuration(&config).is_err() {

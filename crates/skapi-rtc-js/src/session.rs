@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use js_sys::Function;
 use skapi_rtc::{
-    ConnectOptions, Endpoint, GroupName, Json, Realtime, Recipient, UserId, connect_realtime,
+    ConnectOptions, Endpoint, GroupName, HandoverPolicy, Json, Realtime, Recipient, UserId,
+    connect_realtime,
     transport::{Transport as _, WebSocketTransport},
 };
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
@@ -36,6 +37,8 @@ pub struct Session {
 pub async fn connect(config: JsValue, callback: Function) -> Result<Session, JsValue> {
     let token = function(get(&config, "token"))?;
     let options = ConnectOptions::with_endpoint(endpoint(&config)?, PageTokens(token))
+        // A page holds the connection of its call, and would not see another one.
+        .handover(HandoverPolicy::Refuse)
         .project(named(&config, "service")?, named(&config, "owner")?);
     let (realtime, mut events) =
         connect_realtime(options).await.map_err(|error| fault::of_connect(&error))?;

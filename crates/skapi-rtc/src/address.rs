@@ -41,8 +41,10 @@ mod browser {
             self.change(|url| url.set_pathname(path));
         }
 
-        pub(crate) fn set_scheme(&mut self, scheme: &str) {
+        /// Like that of the native one, which may refuse.
+        pub(crate) fn set_scheme(&mut self, scheme: &str) -> Result<(), ()> {
             self.change(|url| url.set_protocol(scheme));
+            Ok(())
         }
 
         pub(crate) fn set_query(&mut self, query: Option<&str>) {

@@ -69,15 +69,16 @@ impl Endpoint {
     /// The address at which a socket is opened for this request.
     pub fn socket(&self, request: &OpenRequest) -> String {
         let mut url = self.socket.clone();
-        let mut query = url.query_pairs_mut();
-        query.append_pair("token", &request.token);
         let Resumption { secret, received } = &request.resumption;
-        // Empty, it says that we can be resumed.
-        query.append_pair("resume", secret.as_deref().unwrap_or_default());
-        if secret.is_some() {
-            query.append_pair("received", &received.to_string());
+        {
+            let mut query = url.query_pairs_mut();
+            query.append_pair("token", &request.token);
+            // Empty, it says that we can be resumed.
+            query.append_pair("resume", secret.as_deref().unwrap_or_default());
+            if secret.is_some() {
+                query.append_pair("received", &received.to_string());
+            }
         }
-        drop(query);
         url.into()
     }
 

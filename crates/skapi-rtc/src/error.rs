@@ -1,7 +1,9 @@
 //! What can go wrong: one enum per operation.
 
 use skapi_rtc_protocol::{GroupName, UserId};
-use skapi_rtc_signaling::{CallEnd, CommandError, ConfigError, PlaceError, RequestError};
+use skapi_rtc_signaling::{
+    CallEnd, ChangeError, CommandError, ConfigError, PlaceError, RequestError,
+};
 
 use crate::{
     BackendError, ChannelError, MediaError, OpenError, QueryError, SocketError, TokenError,
@@ -100,6 +102,18 @@ pub enum PlaceUserError {
     Place(#[from] PlaceError),
 }
 
+/// The calls of the user's other devices could not be asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeviceCallsError {
+    /// The service could not be asked which devices are in the group.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// The devices could not be asked.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+}
+
 /// A call did not come about, or is over.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -122,4 +136,7 @@ pub enum CallError {
     /// The engine refused.
     #[error(transparent)]
     Backend(#[from] BackendError),
+    /// What was added to the running call has not reached the peer.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
 }

@@ -12,7 +12,7 @@ use skapi_rtc_protocol::{ConnectionId, DecodeError, ErrorCode, GroupName, Notice
 use skapi_rtc_signaling::{CloseReason, Post};
 use tokio::sync::mpsc;
 
-use crate::IncomingCall;
+use crate::{HandoverRequest, IncomingCall};
 
 /// One thing that happened in a session.
 #[derive(Debug)]
@@ -47,6 +47,8 @@ pub enum RealtimeEvent {
     Notice(Notice),
     /// Somebody calls. Dropping it declines.
     Incoming(IncomingCall),
+    /// Another device of this user takes a call over, or wants to. Dropping it refuses what was not granted.
+    Handover(HandoverRequest),
     /// The service refused something that no request waits for.
     ServiceError {
         /// In plain words.

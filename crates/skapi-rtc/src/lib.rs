@@ -36,7 +36,16 @@
 //!
 //! A [`LocalTrack`] takes encoded frames and is given to a call by its [`CallOptions`]: the caller's
 //! tracks are part of the offer, the callee's of the answer. What the peer sends comes as
-//! [`RemoteTrack`]s, from [`Call::next_track`]. Encoding and decoding are the application's.
+//! [`RemoteTrack`]s, from [`Call::next_track`]. Encoding and decoding are the application's. In a browser
+//! both are the browser's: `LocalTrack::from_native` sends a `MediaStreamTrack`, `RemoteTrack::native` gives one
+//! for a `<video>`, and `web::media` asks for camera, microphone and screen.
+//!
+//! # Calls that move to another device
+//!
+//! A user who talks on one device goes on with the call on another: [`Realtime::calls_of_my_devices`],
+//! [`Realtime::pick_up`]. At the peer the call ends as [`Moved`](EndReason::Moved), and [`Call::successor`] gives the
+//! one that takes its place; an application that does not ask for it sets [`ConnectOptions::handover`] to
+//! [`HandoverPolicy::Refuse`], so that calls stay where they are.
 //!
 //! # Engines and transports
 //!
@@ -44,6 +53,14 @@
 //! [`Transport`](transport::Transport). The defaults come with the features `webrtc` and `websocket`, in a
 //! browser (`wasm32-unknown-unknown`) with `web` and `websocket`; others are set in the [`ConnectOptions`].
 //! The feature `str0m` brings a second engine: `options.backend(Arc::new(Str0mBackend::default()))`.
+
+#![cfg_attr(
+    target_arch = "wasm32",
+    allow(
+        clippy::arc_with_non_send_sync,
+        reason = "an `Arc` crosses threads only where there are some"
+    )
+)]
 
 mod address;
 mod call;
@@ -54,6 +71,7 @@ mod endpoint;
 mod error;
 mod events;
 pub mod file;
+mod handover;
 mod media;
 mod options;
 mod realtime;
@@ -67,8 +85,9 @@ pub use call::{
 pub use channel::{Channel, ChannelReceiver, ChannelSender};
 pub use connection_hook::ConnectionHook;
 pub use endpoint::{Endpoint, EndpointError};
-pub use error::{AskError, CallError, ConnectError, PlaceUserError, PostError};
+pub use error::{AskError, CallError, ConnectError, DeviceCallsError, PlaceUserError, PostError};
 pub use events::{RealtimeEvent, RealtimeEvents};
+pub use handover::HandoverRequest;
 pub use media::{LocalTrack, RemoteTrack};
 pub use options::{CallOptions, ChannelOptions, ChannelPreset, ConnectOptions, DEFAULT_CHANNEL};
 pub use realtime::{Realtime, Recipient, connect_realtime};
@@ -78,12 +97,12 @@ pub use transport::{OpenError, QueryError, SocketError};
 pub use skapi_rtc_backend::{
     self as backend, Backend, BackendError, CandidatePair, ChannelError, ChannelInit, Codec,
     ConnectionState, EncodedFrame, LocalTrackEvent, LocalTrackEvents, MediaError, MediaKind,
-    Message, PeerStats, Reliability, RtpPacket, TrackInit, TransportPolicy,
+    Message, PeerRates, PeerStats, Reliability, RtpPacket, TrackInit, TrackRates, TransportPolicy,
 };
 #[cfg(all(feature = "str0m", not(target_arch = "wasm32")))]
 pub use skapi_rtc_backend_str0m::Str0mBackend;
 #[cfg(all(feature = "web", target_arch = "wasm32"))]
-pub use skapi_rtc_backend_web::WebBackend;
+pub use skapi_rtc_backend_web::{self as web, WebBackend};
 #[cfg(all(feature = "webrtc", not(target_arch = "wasm32")))]
 pub use skapi_rtc_backend_webrtc::WebRtcBackend;
 pub use skapi_rtc_protocol::{
@@ -92,8 +111,9 @@ pub use skapi_rtc_protocol::{
     http::{GroupEntry, UserEntry},
 };
 pub use skapi_rtc_signaling::{
-    BusyPolicy, CallEnd, CloseReason, CommandError, Config as SessionConfig, ConfigError,
-    EndReason, PlaceError, Post, RequestError, Side, TriedPair,
+    BusyPolicy, CallEnd, ChangeError, CloseReason, CommandError, Config as SessionConfig,
+    ConfigError, DeviceCall, EndReason, HandoverPolicy, PlaceError, Post, RequestError, Side,
+    TriedPair,
 };
 
 /// The examples of the README are tests too.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use skapi_rtc_backend::{Backend, ChannelInit, Reliability, TransportPolicy};
 use skapi_rtc_protocol::IceServer;
-use skapi_rtc_signaling::Config as SessionConfig;
+use skapi_rtc_signaling::{Config as SessionConfig, HandoverPolicy};
 
 use crate::{
     ConnectionHook, Endpoint, EndpointError, LocalTrack, TokenProvider, token::Tokens,
@@ -89,6 +89,14 @@ impl ConnectOptions {
     /// STUN and TURN servers for every call, besides those the service names. Default: none.
     pub fn ice_servers(mut self, servers: Vec<IceServer>) -> Self {
         self.session.ice_servers = servers;
+        self
+    }
+
+    /// What happens when a device of the same user wants to take a call over from this one, or one of the
+    /// peer's goes on with a call. Default: it may, which the application is told; it has to ask for the
+    /// [`successor`](crate::Call::successor) of a call then.
+    pub fn handover(mut self, policy: HandoverPolicy) -> Self {
+        self.session.handover = policy;
         self
     }
 

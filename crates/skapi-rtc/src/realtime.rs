@@ -278,7 +278,11 @@ impl Realtime {
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    async fn all_pages<T: serde::de::DeserializeOwned>(
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.inner.handle
+    }
+
+    pub(crate) async fn all_pages<T: serde::de::DeserializeOwned>(
         &self,
         query: impl Fn(PageRequest) -> GroupQuery,
     ) -> Result<Vec<T>, AskError> {
@@ -330,7 +334,7 @@ impl Handle {
     }
 
     /// Sends a command, waiting for room. A driver that has ended drops it.
-    async fn send_waiting(&self, command: Command) {
+    pub(crate) async fn send_waiting(&self, command: Command) {
         let _ = self.0.inputs.send(DriverInput::Command(command)).await;
     }
 

@@ -1,14 +1,15 @@
-//! Calls with audio and video, on the default engine.
+//! Calls with audio and video: on the default engine, and there and back between the engines.
 
 #![allow(clippy::unwrap_used, reason = "a test: whatever fails ends it")]
 
 mod support;
 
-use std::{future::IntoFuture as _, time::Duration};
+use std::{future::IntoFuture as _, sync::Arc, time::Duration};
 
 use skapi_rtc::{
-    Call, CallError, CallOptions, Codec, EncodedFrame, LocalTrack, LocalTrackEvent,
-    LocalTrackEvents, MediaError, MediaKind, RemoteTrack, TrackInit,
+    Backend, Call, CallError, CallOptions, Codec, EncodedFrame, LocalTrack, LocalTrackEvent,
+    LocalTrackEvents, MediaError, MediaKind, RemoteTrack, TrackInit, WebRtcBackend,
+    connect_realtime,
 };
 use support::{Service, call, incoming, soon};
 
@@ -56,10 +57,42 @@ async fn echo(mut from: RemoteTrack, to: LocalTrack, mut events: LocalTrackEvent
 
 #[tokio::test]
 async fn audio_and_video_go_there_and_back() {
+    there_and_back(webrtc(), webrtc()).await;
+}
+
+#[cfg(feature = "str0m")]
+#[tokio::test]
+async fn audio_and_video_go_there_and_back_on_str0m() {
+    there_and_back(str0m(), str0m()).await;
+}
+
+#[cfg(feature = "str0m")]
+#[tokio::test]
+async fn audio_and_video_go_from_webrtc_to_str0m_and_back() {
+    there_and_back(webrtc(), str0m()).await;
+}
+
+#[cfg(feature = "str0m")]
+#[tokio::test]
+async fn audio_and_video_go_from_str0m_to_webrtc_and_back() {
+    there_and_back(str0m(), webrtc()).await;
+}
+
+fn webrtc() -> Arc<dyn Backend> {
+    Arc::new(WebRtcBackend::default())
+}
+
+#[cfg(feature = "str0m")]
+fn str0m() -> Arc<dyn Backend> {
+    Arc::new(skapi_rtc::Str0mBackend::default())
+}
+
+async fn there_and_back(callers: Arc<dyn Backend>, callees: Arc<dyn Backend>) {
     const FRAMES: u32 = 20;
     let service = Service::start().await;
-    let (alice, _events) = service.connect("alice").await;
-    let (bob, mut bob_events) = service.connect("bob").await;
+    let connect = |user, engine| connect_realtime(service.options(user).backend(engine));
+    let (alice, _events) = soon("alice", connect("alice", callers)).await.unwrap();
+    let (bob, mut bob_events) = soon("bob", connect("bob", callees)).await.unwrap();
 
     let (audio, _) = track(Codec::Opus, "alices-voice");
     let (video, mut video_events) = track(Codec::Vp8, "alices-picture");

@@ -136,7 +136,8 @@ async fn posting_goes_on_though_nobody_reads_the_events() {
 
 #[test]
 fn a_call_ends_with_the_runtime_of_its_session() {
-    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    // Of one thread: with several, one may still see how the others' tasks go, and end the call for that.
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let first = runtime();
     let (outgoing, _session) = first.block_on(async {
         let (transport, mut service) = memory::transport();

@@ -8,16 +8,13 @@
 
 mod support;
 
-use std::{
-    future::IntoFuture,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use skapi_rtc::{
     Call, CallEvent, CallOptions, ChannelOptions, ChannelReceiver, ChannelSender, Message,
     connect_realtime,
 };
-use support::{Service, incoming, path::Path, soon};
+use support::{Service, call, path::Path, soon};
 use tokio::sync::{mpsc, watch};
 
 /// How often each side sends.
@@ -56,13 +53,7 @@ async fn survive(what: Cut) {
     let (alice, _events) = join("alice").await.unwrap();
     let (bob, mut bob_events) = join("bob").await.unwrap();
     let options = CallOptions::default().channel(ChannelOptions::new("data"));
-    let outgoing = alice.connect_rtc(bob.cid().unwrap(), options).await.unwrap();
-    let ringing = incoming(&mut bob_events).await;
-    let (at_alice, at_bob) = soon("the call", async {
-        tokio::join!(outgoing.into_future(), ringing.connect_rtc(CallOptions::default()))
-    })
-    .await;
-    let (at_alice, at_bob) = (at_alice.unwrap(), at_bob.unwrap());
+    let (at_alice, at_bob) = call(&alice, &bob, &mut bob_events, options).await;
     let mut talk = Talk::start(&at_alice, &at_bob).await;
     for seconds in cuts() {
         talk.flows().await;

@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use skapi_rtc_testkit::model::{Failure, Script, Seen, check, shortest};
+use skapi_rtc_testkit::model::{Failure, Script, Seen, check, regressions, shortest};
 
 #[derive(Default)]
 struct Arguments {
@@ -52,7 +52,8 @@ fn main() -> ExitCode {
     soak(&arguments)
 }
 
-/// Seeds one after the other, on every processor, until the time is over or one breaks a rule.
+/// What once broke a rule, and then seeds one after the other, on every processor, until the time is over or one
+/// breaks one.
 fn soak(arguments: &Arguments) -> ExitCode {
     let time = Duration::from_secs_f64(arguments.minutes.unwrap_or(1.0) * 60.0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -63,6 +64,12 @@ fn soak(arguments: &Arguments) -> ExitCode {
     let start = Instant::now();
     // Panics are caught and told with the trace.
     std::panic::set_hook(Box::new(|_| {}));
+    for (name, script) in regressions() {
+        if let Err(failure) = check(&script) {
+            println!("{failure}\nonce mended: {name}");
+            return ExitCode::FAILURE;
+        }
+    }
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {

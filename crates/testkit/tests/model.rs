@@ -4,10 +4,7 @@
 
 use std::{env, fs, path::Path, thread};
 
-use skapi_rtc_testkit::model::{Failure, Script, Seen, check, shortest};
-
-/// Each script that once broke a rule, as `name: bytes in hexadecimal`.
-const REGRESSIONS: &str = include_str!("regressions.txt");
+use skapi_rtc_testkit::model::{Failure, Script, Seen, check, regressions, shortest};
 
 #[test]
 fn whatever_happens_every_rule_holds() {
@@ -35,10 +32,7 @@ fn whatever_happens_every_rule_holds() {
 
 #[test]
 fn what_went_wrong_once_does_not_any_more() {
-    let lines = REGRESSIONS.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    for line in lines {
-        let (name, hex) = line.split_once(": ").expect("a name and a script");
-        let script = Script::from_hex(hex).expect("hexadecimal digits");
+    for (name, script) in regressions() {
         if let Err(failure) = check(&script) {
             panic!("{name}: {failure}");
         }

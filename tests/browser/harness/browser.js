@@ -7,7 +7,8 @@ import { chromium } from "playwright-core";
 /** Where browsers of this kind usually are. */
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
-const FLAGS = [
+/** What every browser of the tests is told. */
+export const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",
@@ -20,9 +21,14 @@ const FLAGS = [
   "--autoplay-policy=no-user-gesture-required",
 ];
 
+/** Where the browser is. */
+export function place() {
+  const path = process.env.SKAPI_RTC_CHROMIUM || PLACES.find((place) => existsSync(place));
+  if (!path) throw new Error("there is no Chromium; SKAPI_RTC_CHROMIUM may say where it is");
+  return path;
+}
+
 /** Starts a browser of its own; with flags beside the usual ones. */
 export function launch(flags = []) {
-  const executablePath = process.env.SKAPI_RTC_CHROMIUM || PLACES.find((place) => existsSync(place));
-  if (!executablePath) throw new Error("there is no Chromium; SKAPI_RTC_CHROMIUM may say where it is");
-  return chromium.launch({ executablePath, headless: true, args: [...FLAGS, ...flags] });
+  return chromium.launch({ executablePath: place(), headless: true, args: [...FLAGS, ...flags] });
 }

@@ -16,8 +16,10 @@ export const OWNER = "11111111-2222-4333-8444-555555555555";
 export const GROUP = "RTCCall";
 
 export class Lab {
-  constructor(browser, pages, client) {
+  constructor(browser, pages, client, screenshots) {
     this.browser = browser;
+    /** Where pictures of the documentation go, if they are wanted. */
+    this.screenshots = screenshots;
     /** Whose client tabs load, unless they say otherwise: `skapi-js` or `ours`. */
     this.client = client;
     this.pages = pages;
@@ -62,7 +64,7 @@ export class Lab {
     const program = this.start(user, all);
     await program.expect("waiting");
     const { list } = await this.ask("get-ws-group", { group, user_id: user });
-    return { program, cid: `cid:${list[0].cid}` };
+    return { program, cid: `cid:${list[0].cid}`, bare: list[0].cid };
   }
 
   /** A peer of ours that calls a user or a cid. */
@@ -89,6 +91,23 @@ export class Lab {
     const url = options.url ?? this.pages.of(options.client ?? this.client);
     const user = await User.open(options.browser ?? this.browser, url, { name, ...options });
     this.users.push(user);
+    return user;
+  }
+
+  /** Opens a tab in which tests in Rust run. */
+  rustPage(name = "rust") {
+    return this.tab(name, { url: `${this.pages.url}/rust.html` });
+  }
+
+  /** The library itself in a tab, compiled from Rust: connected, and in the group. */
+  async rustClient(name) {
+    const user = await this.rustPage(name);
+    const token = session({ user: randomUUID(), name, service: SERVICE }).idToken;
+    const connect = async (all) => {
+      window.client = await rust("connectClient", ...all);
+    };
+    await user.run(connect, [this.url, token, [SERVICE, OWNER], GROUP]);
+    user.cid = await user.until(() => client.cid, undefined, "its cid");
     return user;
   }
 
@@ -138,6 +157,11 @@ export class Lab {
     const path = await mkdtemp(join(tmpdir(), "skapi-rtc-browser-"));
     this.after(() => rm(path, { recursive: true, force: true }));
     return path;
+  }
+
+  /** Takes a picture for the documentation, if those are wanted. */
+  async picture(page, name) {
+    if (this.screenshots) await page.screenshot({ path: join(this.screenshots, `${name}.png`), animations: "disabled" });
   }
 
   /** Has something done when the scenario has ended. */

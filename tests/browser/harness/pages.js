@@ -8,8 +8,10 @@ import { fileURLToPath } from "node:url";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const PAGES = join(HERE, "..", "pages");
-/** The page that comes with the project. */
+/** The page for Skapi's own client. */
 export const EXAMPLE = join(HERE, "..", "..", "..", "examples", "browser");
+/** The page that runs on our own client. */
+export const WEB = join(HERE, "..", "..", "..", "web");
 /** The unmodified client, as a script tag loads it. */
 export const CLIENT = join(
   dirname(createRequire(import.meta.url).resolve("skapi-js/package.json")),
@@ -18,9 +20,12 @@ export const CLIENT = join(
 );
 /** Our own client for pages, as `cargo xtask web` builds it. */
 export const PACKAGE = process.env.SKAPI_RTC_PACKAGE;
+/** What tests of ours do in a page, as `cargo xtask test web` builds it. */
+export const TESTS = process.env.SKAPI_RTC_WEB_TESTS;
 const TYPES = { html: "text/html", js: "text/javascript", mjs: "text/javascript", wasm: "application/wasm" };
 
-/** A file of ours: `package/…` of our client, `ours.html` the page with nothing but the script tag changed. */
+/** A file of ours: `package/…` of our client, `tests/…` of our tests in Rust, `ours.html` the page with nothing
+ * but the script tag changed. */
 async function file(name) {
   const plain = (text) => text.replace(/[^\w.-]/g, "");
   if (name === "ours.html") {
@@ -28,6 +33,7 @@ async function file(name) {
     return page.replace('"/skapi.js"', '"/package/skapi-rtc.js"');
   }
   if (name.startsWith("package/")) return readFile(join(PACKAGE, plain(name.slice("package/".length))));
+  if (name.startsWith("tests/")) return readFile(join(TESTS, plain(name.slice("tests/".length))));
   return readFile(join(PAGES, plain(name)));
 }
 

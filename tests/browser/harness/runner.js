@@ -17,13 +17,20 @@ export function scenario(name, play) {
   scenarios.push({ name, play });
 }
 
+/** Adds one that cannot be played here, and why: it is named, and does not count. */
+export function notApplicable(name, why) {
+  scenarios.push({ name, why });
+}
+
 /** Runs those whose names contain a filter. Tells whether all of them held. */
-export async function run({ filters, rounds, list, artefacts, client }) {
-  const chosen = scenarios.filter(({ name }) => !filters.length || filters.some((filter) => name.includes(filter)));
-  if (list) {
-    for (const { name } of chosen) console.log(name);
-    return true;
+export async function run({ filters, rounds, list, artefacts, client, screenshots }) {
+  const meant = scenarios.filter(({ name }) => !filters.length || filters.some((filter) => name.includes(filter)));
+  const chosen = meant.filter(({ play }) => play);
+  for (const { name, why } of meant) {
+    if (why) console.log(`test browser: ${name} ... not applicable: ${why}`);
+    else if (list) console.log(name);
   }
+  if (list) return true;
   const begun = Date.now();
   const failed = [];
   if (chosen.length) {
@@ -32,7 +39,7 @@ export async function run({ filters, rounds, list, artefacts, client }) {
     for (let round = 1; round <= rounds; round += 1) {
       for (const { name, play } of chosen) {
         const title = rounds > 1 ? `${name} (round ${round})` : name;
-        if (!(await holds(title, play, new Lab(browser, pages, client), artefacts))) failed.push(title);
+        if (!(await holds(title, play, new Lab(browser, pages, client, screenshots), artefacts))) failed.push(title);
       }
     }
     await browser.close();
@@ -43,7 +50,7 @@ export async function run({ filters, rounds, list, artefacts, client }) {
   // The words of Rust's own runner, so that one reader understands both.
   console.log(
     `test result: ${failed.length ? "FAILED" : "ok"}. ${passed} passed; ${failed.length} failed; 0 ignored; ` +
-      `0 measured; ${scenarios.length - chosen.length} filtered out; finished in ${seconds(begun)}s`,
+      `0 measured; ${scenarios.length - meant.length} filtered out; finished in ${seconds(begun)}s`,
   );
   return failed.length === 0;
 }

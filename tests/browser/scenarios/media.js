@@ -32,13 +32,8 @@ scenario("browser → peer: sound only, and a picture only", async (lab) => {
   await alice.sees();
 });
 
-scenario("browser → peer: a second picture is added in the middle of the call", async (lab) => {
-  await lab.service();
-  const peer = await lab.listener();
-  const alice = await lab.member("alice");
-  await alice.run(([cid, p]) => lab.dial(cid, p), [peer.cid, MEDIA]);
-  await alice.talks();
-  await alice.sees();
+/** Adds another picture to the call with a peer, and waits until the peer has agreed. */
+async function addPicture(alice, cid) {
   await alice.run(() => {
     const canvas = document.createElement("canvas");
     const paint = canvas.getContext("2d");
@@ -53,7 +48,7 @@ scenario("browser → peer: a second picture is added in the middle of the call"
   });
   await alice.until(
     (cid) => lab.rtc[cid].some((event) => event.type === "negotiationneeded"),
-    peer.cid,
+    cid,
     "the negotiation",
   );
   await alice.until(
@@ -64,8 +59,43 @@ scenario("browser → peer: a second picture is added in the middle of the call"
     undefined,
     "the answer",
   );
+}
+
+scenario("browser → peer: a second picture is added in the middle of the call", async (lab) => {
+  await lab.service();
+  const peer = await lab.listener();
+  const alice = await lab.member("alice");
+  await alice.run(([cid, p]) => lab.dial(cid, p), [peer.cid, MEDIA]);
+  await alice.talks();
+  await alice.sees();
+  await addPicture(alice, peer.cid);
   await alice.sees();
   assert.equal(await alice.run(() => lab.connection.target.connectionState), "connected");
+});
+
+scenario("browser → peer on str0m: picture, sound and data come back, and a second picture is added", async (lab) => {
+  await lab.service();
+  const peer = await lab.listener(["--engine", "str0m"]);
+  const alice = await lab.member("alice");
+  await alice.run(([cid, p]) => lab.dial(cid, p), [peer.cid, MEDIA]);
+  await alice.talks();
+  await alice.sees();
+  await alice.hears();
+  await addPicture(alice, peer.cid);
+  await alice.sees();
+  await alice.run(() => lab.connection.hangup());
+  await peer.program.expect("ended");
+});
+
+scenario("peer on str0m → browser: it rings, and the peer's picture and sound play", async (lab) => {
+  await lab.service();
+  const alice = await lab.member("alice");
+  lab.caller(alice.cid, ["--media", "test", "--engine", "str0m"]);
+  await alice.rings();
+  await alice.run((p) => lab.accept(p), MEDIA);
+  await alice.talks();
+  await alice.sees();
+  await alice.hears();
 });
 
 scenario("peer → browser: it rings, and the peer's picture and sound play", async (lab) => {

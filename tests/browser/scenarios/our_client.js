@@ -114,6 +114,40 @@ scenario("our client → peer: texts and bytes come back as they went, and the p
   await alice.hungUp(peer.cid);
 });
 
+scenario("our client: what a page sends at once when a channel opens arrives, and leaves its buffer", async (lab) => {
+  await lab.service();
+  const [alice, bob] = await Promise.all([lab.member("alice", OURS), lab.member("bob", OURS)]);
+  // By then Chromium has said itself that the channel is open, and drops now and then what is sent so early.
+  await bob.run(() => {
+    const onRtc = lab.onRtc;
+    lab.onRtc = (peer) => {
+      const on = onRtc(peer);
+      return (event) => {
+        on(event);
+        if (event.type !== "open") return;
+        lab.opened = { times: (lab.opened?.times ?? 0) + 1, early: lab.received(peer).length };
+        for (let number = 0; number < 50; number++) {
+          event.target.send(String(number));
+          // Each is on its way before the next one comes.
+          for (const until = performance.now() + 0.2; performance.now() < until; );
+        }
+      };
+    };
+  });
+  await alice.run((cid) => lab.dial(cid, { channels: ["text-chat"] }), bob.cid);
+  await bob.rings();
+  await bob.run(() => lab.accept());
+  await Promise.all([alice.talks(), bob.talks()]);
+  const all = await alice.until(
+    (cid) => lab.received(cid).length === 50 && lab.received(cid),
+    bob.cid,
+    "everything that Bob has sent",
+  );
+  assert.deepEqual(all, [...Array(50).keys()].map(String));
+  await bob.until(() => lab.channel("text-chat").bufferedAmount === 0, undefined, "the buffer to be empty");
+  assert.deepEqual(await bob.run(() => lab.opened), { times: 1, early: 0 });
+});
+
 scenario("our client: a service that is restarted is found again, and the group with it", async (lab) => {
   const { port, program } = await lab.service();
   const [alice, bob] = await Promise.all([lab.member("alice", OURS), lab.member("bob", OURS)]);

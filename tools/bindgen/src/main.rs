@@ -1,5 +1,6 @@
-//! Makes bindings for a WebAssembly module: `bindgen <module.wasm> <folder>`; or says how large a file is
-//! once a server has compressed it: `bindgen --gzip <file>`.
+//! Makes bindings for a WebAssembly module: `bindgen <module.wasm> <folder>`; the same with names that make
+//! sense of a stack: `bindgen --names <module.wasm> <folder>`; or says how large a file is once a server has
+//! compressed it: `bindgen --gzip <file>`.
 
 use std::{fs, io::Write};
 
@@ -17,14 +18,19 @@ fn main() -> Result<()> {
             println!("{}", compressed.finish()?.len());
             Ok(())
         }
-        [module, folder] => Bindgen::new()
-            .input_path(module)
-            .web(true)?
-            .omit_default_module_path(false)
-            .remove_name_section(true)
-            .remove_producers_section(true)
-            .out_name("skapi_rtc")
-            .generate(folder),
+        [flag, module, folder] if flag == "--names" => generate(module, folder, true),
+        [module, folder] => generate(module, folder, false),
         _ => bail!("give a module and a folder, or `--gzip` and a file"),
     }
+}
+
+fn generate(module: &str, folder: &str, with_names: bool) -> Result<()> {
+    Bindgen::new()
+        .input_path(module)
+        .web(true)?
+        .omit_default_module_path(false)
+        .remove_name_section(!with_names)
+        .remove_producers_section(true)
+        .out_name("skapi_rtc")
+        .generate(folder)
 }

@@ -7,7 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use skapi_rtc_backend::{
-    ChannelError, ChannelHandle, ChannelInit, ChannelInitError, ChannelState, ChannelStats, Message,
+    ChannelError, ChannelHandle, ChannelInit, ChannelInitError, ChannelState, ChannelStats,
+    Message, PeerEvent,
 };
 use str0m::{
     Rtc,
@@ -15,7 +16,7 @@ use str0m::{
 };
 use tracing::{debug, warn};
 
-use super::Driver;
+use super::{Driver, window::Window};
 use crate::{
     channel::Channel,
     convert,
@@ -37,6 +38,7 @@ pub(super) struct Channels {
     waiting: Vec<Arc<Port>>,
     /// Stream ids that are not chosen again.
     used_up: HashSet<u16>,
+    pub(super) window: Window,
 }
 
 struct Wanted {
@@ -195,7 +197,7 @@ impl Driver {
         self.channels
             .known
             .insert(id, Entry { port, open: true, agreed: None, announced_by_us: false });
-        if self.shared.emit_channel(handle).is_some() {
+        if self.shared.try_emit(PeerEvent::Channel(handle)).is_some() {
             warn!("the peer opens data channels faster than they are taken: one is refused");
             self.rtc.direct_api().close_data_channel(id);
         }
@@ -216,15 +218,18 @@ impl Driver {
     fn settle(&mut self) {
         let (rtc, channels) = (&mut self.rtc, &mut self.channels);
         let (known, waiting) = (&channels.known, &mut channels.waiting);
+        let mut held = 0;
         channels.in_flight.retain(|id| {
             let Some(entry) = known.get(id) else { return false };
             let outstanding = rtc.channel(*id).map_or(0, |mut channel| channel.buffered_amount());
+            held += outstanding;
             let clear = entry.port.settle(outstanding);
             if clear && entry.port.channel_state() == ChannelState::Closing {
                 waiting.push(entry.port.clone());
             }
             !clear
         });
+        channels.window.holds(held);
     }
 
     /// Does what a channel asks for; whether it has to wait for the engine to have room.
@@ -262,8 +267,12 @@ impl Driver {
         waits
     }
 
-    /// Gives the engine a message; whether it had room for it.
+    /// Gives the engine a message; whether there was room for it.
     fn send(&mut self, id: ChannelId, port: &Arc<Port>, message: Message) -> bool {
+        if !self.channels.window.has_room() {
+            port.give_back(message);
+            return false;
+        }
         let Some(mut channel) = self.rtc.channel(id) else {
             // Closed by the peer, of which the engine is about to tell.
             port.handed_over(message.len());
@@ -274,7 +283,7 @@ impl Driver {
             Message::Binary(bytes) => channel.write(true, bytes),
         };
         match written {
-            Ok(true) => {}
+            Ok(true) => self.channels.window.took(message.len()),
             Ok(false) => {
                 port.give_back(message);
                 return false;

@@ -89,6 +89,7 @@ impl Driver {
     pub(super) fn gather_locals(&mut self) {
         self.network.refresh(&self.config);
         let locals: Vec<_> = self.network.locals().collect();
+        self.gathering.found.reserve_exact(locals.len());
         for local in locals {
             match Candidate::host(local, "udp") {
                 Ok(candidate) => {

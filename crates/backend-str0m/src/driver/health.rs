@@ -21,7 +21,7 @@ pub(super) struct Health {
     state: ConnectionState,
     heard: Instant,
     lost_since: Option<Instant>,
-    pair: Option<(SocketAddr, SocketAddr)>,
+    pub(super) pair: Option<(SocketAddr, SocketAddr)>,
     selected: Option<CandidatePair>,
     disconnected_after: Duration,
     failed_after: Duration,
@@ -121,6 +121,9 @@ impl Driver {
     /// Tells the application how the connection is doing, when that has changed.
     pub(super) fn watch_health(&mut self, now: Instant) {
         if let Some(state) = self.health.evaluate(now) {
+            if state == ConnectionState::Connected {
+                self.tracks.connected();
+            }
             self.shared.emit(PeerEvent::State(state));
         }
     }

@@ -9,8 +9,13 @@ mod candidates;
 mod channels;
 mod gathering;
 mod health;
+mod hearing;
+mod holding;
 mod negotiation;
 mod receiving;
+mod sections;
+mod sending;
+mod window;
 
 use std::{
     sync::Arc,
@@ -27,7 +32,7 @@ use tracing::debug;
 
 use self::{
     candidates::RemoteCandidates, channels::Channels, gathering::Gathering, health::Health,
-    negotiation::Negotiation, receiving::HeldBack,
+    holding::HeldBack, negotiation::Negotiation, sections::Tracks,
 };
 use crate::{Config, command::Command, network::Network, servers::Servers, shared::Shared};
 
@@ -43,7 +48,7 @@ pub(crate) struct Parts {
     pub(crate) rtc: Rtc,
     pub(crate) config: Arc<Config>,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) commands: mpsc::Receiver<Box<Command>>,
     pub(crate) network: Network,
     pub(crate) servers: Servers,
     /// Dropped when the driver has ended.
@@ -54,12 +59,13 @@ pub(crate) struct Driver {
     rtc: Rtc,
     config: Arc<Config>,
     shared: Arc<Shared>,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<Box<Command>>,
     network: Network,
     negotiation: Negotiation,
     remote_candidates: RemoteCandidates,
     gathering: Gathering,
     channels: Channels,
+    tracks: Tracks,
     held_back: HeldBack,
     health: Health,
     /// Datagrams that the engine has taken since it was last emptied.
@@ -82,6 +88,7 @@ impl Driver {
             remote_candidates: RemoteCandidates::default(),
             gathering: Gathering::new(parts.servers),
             channels: Channels::default(),
+            tracks: Tracks::default(),
             held_back: HeldBack::default(),
             health,
             undrained: 0,
@@ -105,7 +112,7 @@ impl Driver {
                 biased;
                 () = shared.wake.notified() => {}
                 command = self.commands.recv() => match command {
-                    Some(command) => self.execute(command),
+                    Some(command) => self.execute(*command),
                     None => return self.close(),
                 },
                 received = self.network.ready() => self.receive(received),
@@ -121,7 +128,7 @@ impl Driver {
             let now = Instant::now();
             let engine_deadline = self.drain();
             self.let_in(now);
-            let worked = self.serve_channels();
+            let worked = self.serve_channels() | self.serve_tracks();
             self.watch_health(now);
             if worked || self.undrained > 0 {
                 continue;
@@ -132,7 +139,8 @@ impl Driver {
             }
             self.network.flush();
             self.gather_again(now);
-            let others = [self.health.deadline(), self.gathering.deadline()];
+            let others =
+                [self.health.deadline(), self.gathering.deadline(), self.holding_deadline()];
             return others.into_iter().flatten().fold(engine_deadline, Instant::min);
         }
         debug!("the engine does not come to rest");
@@ -199,7 +207,15 @@ impl Driver {
             Event::PeerStats(stats) => {
                 let pair = stats.selected_candidate_pair;
                 self.round_trip_time = pair.and_then(|pair| pair.current_round_trip_time);
+                if let Some(round_trip) = self.round_trip_time {
+                    self.channels.window.measured(self.health.pair, round_trip);
+                }
             }
+            Event::RtpPacket(packet) => self.hear(packet),
+            Event::KeyframeRequest(request) => self.tracks.keyframe_requested(&request),
+            Event::EgressBitrateEstimate(estimate) => self.tracks.bitrate_estimated(&estimate),
+            Event::MediaEgressStats(stats) => self.tracks.sending_reported(&stats),
+            Event::MediaIngressStats(stats) => self.tracks.receivers.hearing_reported(&stats),
             Event::Closed => self.broken(),
             _ => {}
         }
@@ -222,6 +238,10 @@ impl Driver {
             Command::CreateChannel { label, init, reply } => {
                 drop(reply.send(self.create_channel(&label, init)));
             }
+            Command::AddTrack { local, track, reply } => {
+                drop(reply.send(self.add_track(local, track)));
+            }
+            Command::RemoveTrack(track, reply) => drop(reply.send(self.remove_track(&track))),
             Command::Stats(reply) => drop(reply.send(self.stats())),
         }
     }
@@ -231,6 +251,8 @@ impl Driver {
         stats.bytes_sent = self.network.bytes_sent();
         stats.bytes_received = self.bytes_received;
         stats.channels = self.channels.figures();
+        stats.tracks = self.tracks.figures();
+        stats.sort_tracks();
         stats.selected_pair = self.health.selected_pair().map(|mut pair| {
             pair.round_trip_time = self.round_trip_time;
             pair
@@ -241,6 +263,7 @@ impl Driver {
     /// The connection is over for the engine, not for the application, which still has to close it.
     fn broken(&mut self) {
         self.channels.close_all();
+        self.tracks.end_all();
         if let Some(state) = self.health.fail() {
             self.shared.emit(PeerEvent::State(state));
         }
@@ -259,6 +282,7 @@ impl Drop for Driver {
     /// Also when the runtime ends, or the engine panics: nobody must wait for what does not come.
     fn drop(&mut self) {
         self.channels.close_all();
+        self.tracks.end_all();
         if !self.shared.is_closing()
             && let Some(state) = self.health.fail()
         {

@@ -10,23 +10,28 @@
 //!
 //! The engine forgets what was offered when another offer comes first. So nothing that the application
 //! wants is ever put into an offer alone: an offer opens the way for data by a channel that nobody sees
-//! (the *carrier*), and the application's channels are made once the way is open, whoever opened it.
+//! (the *carrier*), and the application's channels are made once the way is open, whoever opened it. Tracks
+//! are put into every offer until one of them is agreed on.
 
-use skapi_rtc_backend::{NegotiationError, OfferOptions, PeerEvent};
+use skapi_rtc_backend::{MediaKind, NegotiationError, OfferOptions, PeerEvent, rtp};
 use skapi_rtc_protocol::{SdpKind, SessionDescription};
 use str0m::{
     RtcError,
     change::{SdpAnswer, SdpOffer, SdpPendingOffer},
     channel::ChannelConfig,
+    media::{Direction, MediaKind as EngineKind},
 };
 
-use super::Driver;
+use super::{Driver, sections::Attachment};
+use crate::media::{finished, for_engine};
 
 /// The carrier's stream id, and those of carriers whose offer came to nothing count down from it. Both
 /// ends agree on such a channel without a word, so nothing of it is ever sent.
 const FIRST_CARRIER: u16 = 65_534;
 /// Offers that may come to nothing before data is negotiated.
 const MAX_CARRIERS: u16 = 1024;
+/// Sections that a description of the peer's can have.
+const MAX_SECTIONS: usize = 256;
 /// What a description says when it says nothing (RFC 8841 §6).
 const DEFAULT_MAX_MESSAGE_SIZE: usize = 65_536;
 
@@ -45,12 +50,19 @@ struct Offer {
     sdp: String,
     /// What the engine makes of the answer; nothing where nothing changes.
     pending: Option<SdpPendingOffer>,
+    /// The tracks that it offers.
+    tracks: Vec<Attachment>,
 }
 
 impl Negotiation {
     /// Whether channels can be made without a negotiation.
     pub(super) fn has_data(&self) -> bool {
         self.has_data
+    }
+
+    /// Whether an offer of ours waits for its answer.
+    pub(super) fn is_offering(&self) -> bool {
+        self.offer.is_some()
     }
 
     pub(super) fn is_carrier(&self, id: u16) -> bool {
@@ -77,6 +89,8 @@ impl Driver {
             self.gather_locals();
         }
         let carrier = (!self.negotiation.has_data).then(|| self.new_carrier()).transpose()?;
+        let (mut tracks, new_tracks) = self.tracks.plan_offer();
+        let harmless = self.harmless_change();
         let mut changes = self.rtc.sdp_api();
         if let Some(carrier) = carrier {
             changes.add_channel_with_config(carrier);
@@ -84,13 +98,25 @@ impl Driver {
         if restart {
             changes.ice_restart(true);
         }
-        let offer = match changes.apply() {
-            Some((offer, pending)) => Offer { sdp: offer.to_sdp_string(), pending: Some(pending) },
+        for local in new_tracks {
+            let kind = engine_kind(local.outbound.kind());
+            let section = changes.add_media(kind, Direction::SendRecv, None, None, None);
+            tracks.push((local, section));
+        }
+        if let Some((section, other, now)) = harmless.filter(|_| !changes.has_changes()) {
+            changes.set_direction(section, other);
+            changes.set_direction(section, now);
+        }
+        let (sdp, pending) = match changes.apply() {
+            Some((offer, pending)) => (offer.to_sdp_string(), Some(pending)),
             None => {
                 let agreed = self.negotiation.agreed.as_deref().unwrap_or_default();
-                Offer { sdp: offered_again(agreed), pending: None }
+                (offered_again(agreed), None)
             }
         };
+        let written = rtp::sections(&sdp);
+        let sdp = finished(&sdp, |section| self.tracks.offered(section, &tracks, &written));
+        let offer = Offer { sdp, pending, tracks };
         let description = SessionDescription::offer(offer.sdp.clone());
         self.negotiation.offer = Some(offer);
         self.gather_for(description.ice_ufrag().unwrap_or_default());
@@ -109,15 +135,22 @@ impl Driver {
         if offer.kind != SdpKind::Offer {
             return Err(wrong_state(STEP, "the description is not an offer"));
         }
-        let parsed = SdpOffer::from_sdp_string(&offer.sdp).map_err(|e| bad(e.to_string()))?;
+        let parsed = SdpOffer::from_sdp_string(&for_engine(&offer.sdp));
+        let parsed = parsed.map_err(|error| bad(error.to_string()))?;
         check_whole(offer)?;
+        let offered = rtp::sections(&offer.sdp);
+        let tracks = self.tracks.plan_answer(&offered);
+        self.renew_sources(&tracks);
         let user = offer.ice_ufrag();
         if self.remote_candidates.user() != user {
             self.gather_locals();
         }
         let answer = self.rtc.sdp_api().accept_offer(parsed).map_err(|error| refused(&error))?;
-        let answer = SessionDescription::answer(answer.to_sdp_string());
-        self.agreed_on(answer.sdp.clone(), offer);
+        let answer = finished(&answer.to_sdp_string(), |section| {
+            self.tracks.answered(section, &tracks, &offered)
+        });
+        let answer = SessionDescription::answer(answer);
+        self.agreed_on(answer.sdp.clone(), offer, &tracks);
         self.gather_for(answer.ice_ufrag().unwrap_or_default());
         Ok(answer)
     }
@@ -138,39 +171,45 @@ impl Driver {
                 return Err(wrong_state(STEP, "this engine takes no provisional answers"));
             }
         }
-        let parsed = SdpAnswer::from_sdp_string(&answer.sdp).map_err(|e| bad(e.to_string()))?;
+        let parsed = SdpAnswer::from_sdp_string(&for_engine(&answer.sdp));
+        let parsed = parsed.map_err(|error| bad(error.to_string()))?;
         check_whole(answer)?;
         let Some(offer) = self.negotiation.offer.take() else { return Ok(()) };
         if let Some(pending) = offer.pending {
             let accepted = self.rtc.sdp_api().accept_answer(pending, parsed);
             accepted.map_err(|error| refused(&error))?;
         }
-        self.agreed_on(offer.sdp, answer);
+        self.agreed_on(offer.sdp, answer, &offer.tracks);
         Ok(())
     }
 
     pub(super) fn rollback(&mut self) -> Result<(), NegotiationError> {
-        if self.negotiation.offer.take().is_some() && self.channels.are_wanted() {
+        if self.negotiation.offer.take().is_some() {
             self.negotiation.asked_for = false;
-            self.want_negotiation();
+            self.want_what_is_left();
         }
         Ok(())
     }
 
+    /// Asks for a negotiation if something still waits for one.
+    fn want_what_is_left(&mut self) {
+        if self.channels.are_wanted() || self.tracks.want_offer() {
+            self.want_negotiation();
+        }
+    }
+
     /// Both descriptions are in place.
-    fn agreed_on(&mut self, ours: String, theirs: &SessionDescription) {
+    fn agreed_on(&mut self, ours: String, theirs: &SessionDescription, tracks: &[Attachment]) {
+        self.tracks.negotiated(tracks, &rtp::sections(&ours), rtp::sections(&theirs.sdp));
         self.negotiation.agreed = Some(ours);
         self.negotiation.asked_for = false;
         self.remote_user_is(theirs.ice_ufrag(), &theirs.sdp);
-        let Some(data) = data_section(&theirs.sdp) else {
-            if self.channels.are_wanted() {
-                self.want_negotiation();
-            }
-            return;
-        };
-        self.shared.set_max_message_size(max_message_size(data));
-        self.negotiation.has_data = true;
-        self.make_wanted_channels();
+        if let Some(data) = data_section(&theirs.sdp) {
+            self.shared.set_max_message_size(max_message_size(data));
+            self.negotiation.has_data = true;
+            self.make_wanted_channels();
+        }
+        self.want_what_is_left();
     }
 
     fn new_carrier(&mut self) -> Result<ChannelConfig, NegotiationError> {
@@ -200,7 +239,18 @@ fn check_whole(description: &SessionDescription) -> Result<(), NegotiationError>
             return Err(bad(format!("it has no line {needed}")));
         }
     }
+    let sections = description.sdp.lines().filter(|line| line.starts_with("m=")).count();
+    if sections > MAX_SECTIONS {
+        return Err(bad(format!("it has {sections} sections, more than {MAX_SECTIONS}")));
+    }
     Ok(())
+}
+
+fn engine_kind(kind: MediaKind) -> EngineKind {
+    match kind {
+        MediaKind::Audio => EngineKind::Audio,
+        MediaKind::Video => EngineKind::Video,
+    }
 }
 
 /// The section of the data channels, unless it was refused.

@@ -1,6 +1,6 @@
 //! What comes from the network, on its way into the engine.
 
-use std::{collections::VecDeque, net::SocketAddr, time::Instant};
+use std::{net::SocketAddr, time::Instant};
 
 use str0m::{
     Input,
@@ -13,19 +13,7 @@ use crate::network::Received;
 
 /// Datagrams that the engine takes before it is emptied: it acknowledges once for all of them. It refuses
 /// more than 30.
-const MAX_UNDRAINED: usize = 16;
-/// Bytes that are held back while too much is unread. A peer sends at most 1 MiB beyond what was
-/// acknowledged, and repeats the beginning of it.
-const MAX_HELD_BACK: usize = 2 * 1024 * 1024;
-
-/// Data packets that wait until the application has read what came before.
-#[derive(Default)]
-pub(super) struct HeldBack {
-    packets: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
-    bytes: usize,
-    shut: bool,
-}
-
+pub(super) const MAX_UNDRAINED: usize = 16;
 impl Driver {
     pub(super) fn receive(&mut self, received: Received) {
         let now = Instant::now();
@@ -37,6 +25,7 @@ impl Driver {
             Received::Datagram(datagram) => {
                 self.take(now, datagram.local, datagram.source, &datagram.contents);
             }
+            Received::Unblocked => {}
         }
     }
 
@@ -47,38 +36,13 @@ impl Driver {
         }
         self.health.heard(now, source);
         if is_data(contents) && self.is_shut() {
-            self.held_back.push(local, source, contents);
+            self.hold_back(local, source, contents);
             return;
         }
         self.give_engine(now, local, source, contents);
     }
 
-    fn is_shut(&mut self) -> bool {
-        let held = &mut self.held_back;
-        if !held.shut && self.shared.gate.must_shut() {
-            held.shut = true;
-        }
-        held.shut
-    }
-
-    /// Lets in what was held back, once enough was read.
-    pub(super) fn let_in(&mut self, now: Instant) {
-        if !self.held_back.shut || !self.shared.gate.may_open() {
-            return;
-        }
-        self.held_back.shut = false;
-        while let Some((local, source, contents)) = self.held_back.pop() {
-            self.give_engine(now, local, source, &contents);
-            if self.undrained >= MAX_UNDRAINED {
-                self.drain();
-            }
-            if self.is_shut() {
-                return;
-            }
-        }
-    }
-
-    fn give_engine(
+    pub(super) fn give_engine(
         &mut self,
         now: Instant,
         local: SocketAddr,
@@ -96,25 +60,16 @@ impl Driver {
             debug!(%error, %source, "the engine refused a datagram");
         }
         self.undrained += 1;
-        if self.undrained >= MAX_UNDRAINED || self.health.is_connecting() {
+        // The engine has room for one packet of media.
+        if self.undrained >= MAX_UNDRAINED || is_media(contents) || self.health.is_connecting() {
             self.drain();
         }
     }
 }
 
-impl HeldBack {
-    fn push(&mut self, local: SocketAddr, source: SocketAddr, contents: &[u8]) {
-        if self.bytes + contents.len() <= MAX_HELD_BACK {
-            self.bytes += contents.len();
-            self.packets.push_back((local, source, contents.to_vec()));
-        }
-    }
-
-    fn pop(&mut self) -> Option<(SocketAddr, SocketAddr, Vec<u8>)> {
-        let packet = self.packets.pop_front()?;
-        self.bytes -= packet.2.len();
-        Some(packet)
-    }
+/// Whether a datagram is RTP or RTCP (RFC 7983 §7).
+fn is_media(contents: &[u8]) -> bool {
+    contents.first().is_some_and(|first| (128..192).contains(first))
 }
 
 /// Whether a datagram belongs to DTLS (RFC 7983 §7), which carries the data channels.

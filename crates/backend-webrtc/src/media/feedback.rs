@@ -28,7 +28,7 @@ impl KeyframeRequests {
     fn requested(&self, source: u32) {
         let track = self.tracks().get(&source).and_then(Weak::upgrade);
         if let Some(track) = track {
-            track.keyframe_requested();
+            track.outbound.keyframe_requested();
         }
     }
 

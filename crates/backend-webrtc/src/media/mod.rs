@@ -1,17 +1,12 @@
-//! Audio and video: which codecs, how frames become packets and packets frames, and how tracks and the
-//! engine's senders come together.
+//! Audio and video: which codecs, what passes the engine's interceptors, and how tracks and the engine's
+//! senders come together.
 
-mod assembler;
 mod engine;
 mod feedback;
-mod gaps;
-mod inbound;
 mod local;
 mod passing;
-mod payload;
 mod remote;
 mod retransmissions;
-mod sections;
 mod senders;
 
 pub(crate) use self::{
@@ -19,6 +14,5 @@ pub(crate) use self::{
     feedback::KeyframeRequests,
     local::Local,
     remote::announce,
-    sections::{PayloadTypes, Section, payload_types, sections},
     senders::Senders,
 };

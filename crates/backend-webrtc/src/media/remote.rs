@@ -17,11 +17,12 @@ use rtc::{
 use skapi_rtc_backend::{
     MediaError, MediaKind, PeerEvent, RemoteTrack, RemoteTrackEvents, RemoteTrackHandle, RtpPacket,
     TrackView,
+    rtp::{Arrivals, Wishes, inbound},
 };
+use tokio::sync::Notify;
 use tracing::{debug, warn};
 use webrtc::media_stream::track_remote::{TrackRemote as EngineTrack, TrackRemoteEvent};
 
-use super::inbound::{Arrivals, Wishes, inbound};
 use crate::shared::Shared;
 
 /// A source that has been silent for so long may be followed by another one.
@@ -34,7 +35,9 @@ pub(crate) async fn announce(shared: &Arc<Shared>, engine: Arc<dyn EngineTrack>)
         RtpCodecKind::Video => MediaKind::Video,
         kind => return debug!(?kind, "a track of an unknown kind is not told"),
     };
-    let wishes = Arc::new(Wishes::default());
+    let keyframe = Arc::<Notify>::default();
+    let asking = keyframe.clone();
+    let wishes = Wishes::new(move || asking.notify_one());
     let (arrivals, events) = inbound(kind, wishes.clone());
     let source = engine.ssrcs().await.first().copied().unwrap_or_default();
     let source = Arc::new(AtomicU32::new(source));
@@ -44,7 +47,7 @@ pub(crate) async fn announce(shared: &Arc<Shared>, engine: Arc<dyn EngineTrack>)
         stream_id: engine.stream_id().await,
         engine: engine.clone(),
         source: source.clone(),
-        wishes: wishes.clone(),
+        wishes,
         shared: shared.clone(),
     };
     let handle = RemoteTrackHandle::new(Arc::new(track), RemoteTrackEvents::new(events));
@@ -52,7 +55,7 @@ pub(crate) async fn announce(shared: &Arc<Shared>, engine: Arc<dyn EngineTrack>)
         warn!("the peer adds tracks faster than they are taken: one is refused");
     }
     let reader = Reader { shared: shared.clone(), engine, arrivals, source, heard: None };
-    shared.runtime.spawn(reader.run(wishes));
+    shared.runtime.spawn(reader.run(keyframe));
 }
 
 struct Remote {
@@ -123,7 +126,7 @@ struct Reader {
 }
 
 impl Reader {
-    async fn run(mut self, wishes: Arc<Wishes>) {
+    async fn run(mut self, keyframe: Arc<Notify>) {
         let shared = self.shared.clone();
         let over = shared.over();
         tokio::pin!(over);
@@ -135,7 +138,7 @@ impl Reader {
                     Some(TrackRemoteEvent::OnEnded) | None => return,
                     Some(_) => {}
                 },
-                () = wishes.keyframe.notified() => {
+                () = keyframe.notified() => {
                     request_keyframe(&*self.engine, &self.source).await;
                 }
                 () = &mut over => return,

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use rtc::rtp_transceiver::RTCRtpTransceiverDirection as Direction;
-use skapi_rtc_backend::{Codec, LocalTrack, MediaError};
+use skapi_rtc_backend::{
+    Codec, LocalTrack, MediaError,
+    rtp::{Section, agreed},
+};
 use tracing::debug;
 use webrtc::{
     error::Result as EngineResult,
@@ -11,12 +14,7 @@ use webrtc::{
     rtp_transceiver::{RtpSender, RtpTransceiver},
 };
 
-use super::{
-    engine::preferences,
-    feedback::KeyframeRequests,
-    local::Local,
-    sections::{Section, agreed},
-};
+use super::{engine::preferences, feedback::KeyframeRequests, local::Local};
 
 /// The local tracks of a connection.
 #[derive(Default)]
@@ -41,7 +39,9 @@ impl Senders {
 
     /// Whether a track waits for an offer of ours.
     pub(crate) fn want_offer(&self) -> bool {
-        self.0.iter().any(|entry| entry.attached.is_none() && !entry.local.init.answer_only)
+        self.0
+            .iter()
+            .any(|entry| entry.attached.is_none() && !entry.local.outbound.init().answer_only)
     }
 
     /// Attaches what waits, each to a section of its own, for an offer.
@@ -51,13 +51,13 @@ impl Senders {
         requests: &KeyframeRequests,
     ) -> EngineResult<()> {
         for entry in &mut self.0 {
-            if entry.attached.is_some() || entry.local.init.answer_only {
+            if entry.attached.is_some() || entry.local.outbound.init().answer_only {
                 continue;
             }
-            let Some(&codec) = entry.local.init.codecs.first() else { continue };
+            let Some(&codec) = entry.local.outbound.init().codecs.first() else { continue };
             let transceiver = entry.attach(engine, codec, requests).await?;
             if let Some(transceiver) = transceiver {
-                let order = preferences(entry.local.kind(), &entry.local.init.codecs);
+                let order = preferences(entry.local.kind(), &entry.local.outbound.init().codecs);
                 transceiver.set_codec_preferences(order).await?;
             }
         }
@@ -84,11 +84,12 @@ impl Senders {
         }
         for entry in self.0.iter_mut().filter(|entry| entry.attached.is_none()) {
             let fits = |section: &&Section| {
-                section.kind == entry.local.kind() && entry.local.chosen(&section.formats).is_some()
+                section.kind == entry.local.kind()
+                    && entry.local.outbound.chosen(&section.formats).is_some()
             };
             let Some(at) = free.iter().position(fits) else { continue };
             let section = free.remove(at);
-            if let Some(codec) = entry.local.chosen(&section.formats) {
+            if let Some(codec) = entry.local.outbound.chosen(&section.formats) {
                 entry.attach(engine, codec, requests).await?;
             }
         }
@@ -107,7 +108,7 @@ impl Senders {
             let Some(section) = section_of(engine, &attached.sender, remote).await else {
                 continue;
             };
-            if let Some(codec) = entry.local.chosen(&section.formats)
+            if let Some(codec) = entry.local.outbound.chosen(&section.formats)
                 && codec != attached.codec
             {
                 attached.sender.replace_track(entry.local.engine_track(codec)).await?;
@@ -128,12 +129,11 @@ impl Senders {
             let Some(attached) = &entry.attached else { continue };
             let own = section_of(engine, &attached.sender, local).await;
             let peers = section_of(engine, &attached.sender, remote).await;
-            let mut formats = match (own, peers) {
+            let formats = match (own, peers) {
                 (Some(own), Some(peers)) => agreed(own, peers),
                 _ => Vec::new(),
             };
-            formats.retain(|(_, codec)| entry.local.init.codecs.contains(codec));
-            entry.local.negotiated(formats);
+            entry.local.outbound.negotiated(formats);
         }
     }
 
@@ -174,13 +174,6 @@ impl Entry {
         let transceiver = transceiver_of(engine, &sender).await;
         self.attached = Some(Attached { sender, codec });
         Ok(transceiver)
-    }
-}
-
-impl Local {
-    /// The first of the peer's formats that the track can deliver.
-    fn chosen(&self, formats: &[(u8, Codec)]) -> Option<Codec> {
-        formats.iter().map(|format| format.1).find(|codec| self.init.codecs.contains(codec))
     }
 }
 

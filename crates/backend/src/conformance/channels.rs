@@ -22,10 +22,8 @@ pub(super) async fn label_protocol_and_order_are_seen(rig: &Rig) -> Result<(), F
             ensure!(channel.ordered() == init.ordered, "{side}: ordered {}", channel.ordered());
             ensure!(!channel.negotiated(), "{side}: made in band, not by agreement");
         }
-        let ids = || (ends.left.channel.id(), ends.right.channel.id());
-        rig.until("both know the id", || ids().0.is_some() && ids().1.is_some()).await?;
-        let (left, right) = ids();
-        ensure!(left == right, "the ids differ: {left:?} and {right:?}");
+        let (left, right) = (ends.left.channel.id(), ends.right.channel.id());
+        ensure!(left.is_some() && left == right, "the ids differ: {left:?} and {right:?}");
     }
     pair.close().await;
     Ok(())

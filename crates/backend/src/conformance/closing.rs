@@ -56,9 +56,62 @@ pub(super) async fn what_was_sent_before_arrives(rig: &Rig) -> Result<(), Failur
     Ok(())
 }
 
+/// The other side may hear of the channel, its message and its end in one go.
+pub(super) async fn a_message_and_the_end_arrive_together(rig: &Rig) -> Result<(), Failure> {
+    const CHANNELS: usize = 10;
+    let (mut pair, _first) = rig.connected(ChannelInit::default()).await?;
+    let mut brief = Vec::new();
+    for index in 0..CHANNELS {
+        let mut left = pair.left.peer.create_channel("brief", ChannelInit::default()).await?;
+        rig.opened(&mut left).await?;
+        let sent = left.channel.send(format!("farewell {index}").into());
+        rig.soon("a message is taken", sent).await??;
+        left.channel.close().await;
+        let sent = left.channel.send("too late".into()).await;
+        ensure!(sent == Err(ChannelError::Closed), "after close: {sent:?}");
+        brief.push(left);
+    }
+    let mut arrived = Vec::new();
+    for left in &mut brief {
+        let mut right = rig.incoming(&mut pair.right).await?;
+        arrived.extend(rig.closed(&mut right).await?);
+        rig.closed(left).await?;
+    }
+    let all = (0..CHANNELS).all(|index| arrived.contains(&format!("farewell {index}").into()));
+    ensure!(all && arrived.len() == CHANNELS, "of {CHANNELS} messages arrived {arrived:?}");
+    pair.close().await;
+    Ok(())
+}
+
 pub(super) async fn a_waiting_sender_is_released(rig: &Rig) -> Result<(), Failure> {
-    const SIZE: usize = 16 * 1024;
     let (pair, ends) = rig.connected(ChannelInit::default()).await?;
+    let released = waiting_sender(rig, &ends).await?;
+    pair.left.peer.close().await;
+    let end = rig.soon("the waiting sender is released", released).await??;
+    ensure!(end == ChannelError::Closed, "{end:?}");
+    let buffered = ends.left.channel.buffered_amount();
+    ensure!(buffered == 0, "{buffered} bytes");
+    pair.close().await;
+    Ok(())
+}
+
+/// The channel alone is closed, while the other side does not read.
+pub(super) async fn a_sender_that_waits_learns_of_the_close(rig: &Rig) -> Result<(), Failure> {
+    let (pair, ends) = rig.connected(ChannelInit::default()).await?;
+    let released = waiting_sender(rig, &ends).await?;
+    rig.soon("the channel is closed", ends.left.channel.close()).await?;
+    let end = rig.soon("the waiting sender is released", released).await??;
+    ensure!(end == ChannelError::Closed, "{end:?}");
+    pair.close().await;
+    Ok(())
+}
+
+/// Somebody who sends on the left as much as there is room for, until that fails.
+async fn waiting_sender(
+    rig: &Rig,
+    ends: &Ends,
+) -> Result<tokio::sync::oneshot::Receiver<ChannelError>, Failure> {
+    const SIZE: usize = 16 * 1024;
     let (result, released) = tokio::sync::oneshot::channel();
     let sender = ends.left.channel.clone();
     spawn(async move {
@@ -71,12 +124,7 @@ pub(super) async fn a_waiting_sender_is_released(rig: &Rig) -> Result<(), Failur
     });
     let channel = ends.left.channel.clone();
     rig.until("something is buffered", || channel.buffered_amount() > SIZE).await?;
-    pair.left.peer.close().await;
-    let end = rig.soon("the waiting sender is released", released).await??;
-    ensure!(end == ChannelError::Closed, "{end:?}");
-    ensure!(channel.buffered_amount() == 0, "{} bytes", channel.buffered_amount());
-    pair.close().await;
-    Ok(())
+    Ok(released)
 }
 
 pub(super) async fn a_channel_that_never_opened_closes(rig: &Rig) -> Result<(), Failure> {

@@ -130,6 +130,39 @@ pub(super) async fn the_buffer_running_low_is_told(rig: &Rig) -> Result<(), Fail
     Ok(())
 }
 
+/// An echo that waits until there is room before it reads on, and a peer that sends as fast as it can: what acknowledges
+/// the echo's messages must not wait until the echo has read.
+pub(super) async fn an_echo_that_waits_to_send_is_never_stuck(rig: &Rig) -> Result<(), Failure> {
+    const SIZE: usize = 16 * 1024;
+    // Several times what is buffered on the way.
+    const MESSAGES: u32 = 1_024;
+    let (pair, mut ends) = rig.connected(ChannelInit::default()).await?;
+    let sender = ends.left.channel.clone();
+    spawn(async move {
+        for number in 0..MESSAGES {
+            if sender.send(large(number, SIZE)).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut echo = ends.right;
+    spawn(async move {
+        while let Some(event) = echo.events.recv().await {
+            if let ChannelEvent::Message(message) = event
+                && echo.channel.send(message).await.is_err()
+            {
+                return;
+            }
+        }
+    });
+    for number in 0..MESSAGES {
+        let message = rig.message(&mut ends.left).await?;
+        ensure!(message == large(number, SIZE), "{message:?} came back as number {number}");
+    }
+    pair.close().await;
+    Ok(())
+}
+
 /// Futures that are polled once and dropped: each message arrives whole or not at all, and the next ones
 /// are not disturbed.
 pub(super) async fn a_cancelled_send_leaves_whole_messages(rig: &Rig) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! What is left when connections are gone: no task, no socket.
 
-use super::{Failure, Rig, rig::ensure};
+use super::{Failure, Rig, platform::alive_tasks, rig::ensure};
 use crate::ChannelInit;
 
 const PAIRS: usize = 5;
@@ -49,10 +49,6 @@ pub(super) async fn no_file_descriptor_is_left(rig: &Rig) -> Result<(), Failure>
         drop(rig.connected(ChannelInit::default()).await?);
     }
     rig.until("no file descriptor is left", || open_files() <= Some(before)).await
-}
-
-fn alive_tasks() -> usize {
-    tokio::runtime::Handle::current().metrics().num_alive_tasks()
 }
 
 fn open_files() -> Option<usize> {

@@ -11,6 +11,12 @@ use crate::{
     MediaKind, RemoteTrackEvent, RemoteTrackHandle, TrackInit, TrackView,
 };
 
+pub(super) use super::tracks::{
+    a_track_whose_offer_was_taken_back_is_offered_again, another_track_can_follow_a_removed_one,
+    media_go_on_through_an_ice_restart, no_track_is_lost_when_offers_collide,
+    several_tracks_of_a_kind_are_told_apart,
+};
+
 const VIDEO: [Codec; 3] = [Codec::Vp8, Codec::Vp9, Codec::H264];
 
 pub(super) async fn frames_arrive_intact_and_in_order(rig: &Rig) -> Result<(), Failure> {
@@ -255,14 +261,14 @@ pub(super) async fn statistics_count_media(rig: &Rig) -> Result<(), Failure> {
 }
 
 /// The tracks that one side sends.
-struct Sent {
-    audio: LocalTrackHandle,
-    video: LocalTrackHandle,
+pub(super) struct Sent {
+    pub(super) audio: LocalTrackHandle,
+    pub(super) video: LocalTrackHandle,
 }
 
 impl Rig {
     /// Two connected connections that both send audio, and video in one of these codecs.
-    async fn call(&self, video: &[Codec]) -> Result<(Pair, Sent, Sent), Failure> {
+    pub(super) async fn call(&self, video: &[Codec]) -> Result<(Pair, Sent, Sent), Failure> {
         let mut pair = self.pair().await?;
         pair.trickle();
         let left = Sent::new(&pair.left, video).await?;
@@ -283,7 +289,11 @@ impl Rig {
     }
 
     /// The next track of a kind that the other side sends.
-    async fn track(&self, side: &mut Side, kind: MediaKind) -> Result<RemoteTrackHandle, Failure> {
+    pub(super) async fn track(
+        &self,
+        side: &mut Side,
+        kind: MediaKind,
+    ) -> Result<RemoteTrackHandle, Failure> {
         self.soon("a track of the other side", async {
             while let Some(track) = side.tracks.recv().await {
                 if track.track.kind() == kind {
@@ -320,7 +330,7 @@ impl Rig {
     }
 
     /// Waits until pictures can flow. Gives the codec.
-    async fn until_keyframe_is_wanted(
+    pub(super) async fn until_keyframe_is_wanted(
         &self,
         track: &mut LocalTrackHandle,
     ) -> Result<Codec, Failure> {
@@ -359,7 +369,7 @@ impl Sent {
 
 /// Something that passes for a frame of this codec: every tenth picture is a key frame, sizes differ, and
 /// the bytes show which one it is.
-fn frame(codec: Codec, index: u32) -> EncodedFrame {
+pub(super) fn frame(codec: Codec, index: u32) -> EncodedFrame {
     let keyframe = codec.kind() == MediaKind::Audio || index.is_multiple_of(10);
     let size = match codec.kind() {
         MediaKind::Audio => 80 + index as usize % 40,

@@ -10,11 +10,14 @@
 //! ```
 //!
 //! What an engine cannot do it says in its [`Capabilities`]. A check that needs such a thing is *not
-//! applicable*: it is named in the list that the macro takes, and a test fails if that list and the
-//! truth differ. Nothing passes by not having been looked at.
+//! applicable*: it is named in the list that the macro takes, by itself or with its topic (`media::*`),
+//! and a test fails if that list and the truth differ. Nothing passes by not having been looked at.
 //!
 //! Checks that count what is left in the process run [alone](Check::alone), each in a test binary of
 //! its own.
+//!
+//! Natively the suite runs on tokio; on `wasm32` on the event loop of a browser's page, which calls
+//! [`checks`] itself.
 
 mod channels;
 mod closing;
@@ -26,6 +29,7 @@ mod negotiation;
 mod platform;
 mod reuse;
 mod rig;
+mod tracks;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -96,9 +100,9 @@ impl<E: std::error::Error> From<E> for Failure {
 pub enum Outcome {
     /// The engines behave.
     Passed,
-    /// One of the engines cannot do this, and says so.
+    /// One of the engines cannot do this, and says so, or the platform cannot.
     NotApplicable {
-        /// The [capability](Capabilities) that is missing.
+        /// What is missing: a [capability](Capabilities), or something of the platform.
         missing: &'static str,
     },
     /// They do not behave.
@@ -110,14 +114,14 @@ pub enum Outcome {
 pub struct Check {
     /// `topic::behaviour`.
     pub name: &'static str,
-    /// The capability it needs, if any.
+    /// What it needs that not all engines have, if anything.
     pub needs: Option<Capability>,
     /// Whether it counts what is left in the process, and so must not share one with other tests.
     pub alone: bool,
     run: fn(Rig) -> Running,
 }
 
-/// A capability that a check needs.
+/// What a check needs: a capability of both engines, or of the platform.
 #[derive(Debug, Clone, Copy)]
 pub struct Capability {
     name: &'static str,
@@ -127,10 +131,8 @@ pub struct Capability {
 impl Check {
     /// Looks.
     pub async fn run(&self, rig: &Rig) -> Outcome {
-        if let Some(capability) = self.needs
-            && !rig.has(capability.has)
-        {
-            return Outcome::NotApplicable { missing: capability.name };
+        if let Some(missing) = self.missing(rig) {
+            return Outcome::NotApplicable { missing };
         }
         match (self.run)(rig.clone()).await {
             Ok(()) => Outcome::Passed,
@@ -140,7 +142,12 @@ impl Check {
 
     /// Whether both engines have what it needs.
     pub fn is_applicable(&self, rig: &Rig) -> bool {
-        self.needs.is_none_or(|capability| rig.has(capability.has))
+        self.missing(rig).is_none()
+    }
+
+    /// What it needs and does not find.
+    pub fn missing(&self, rig: &Rig) -> Option<&'static str> {
+        self.needs.filter(|needed| !rig.has(needed.has)).map(|needed| needed.name)
     }
 }
 
@@ -161,6 +168,12 @@ pub fn checks() -> Vec<Check> {
             },)*)*]
         };
         (@needs) => { None };
+        (@needs a_process) => {
+            Some(Capability {
+                name: "a process of its own",
+                has: |_| cfg!(not(target_arch = "wasm32")),
+            })
+        };
         (@needs $needs:ident) => {
             Some(Capability {
                 name: stringify!($needs),
@@ -186,15 +199,26 @@ pub async fn assert_check(name: &str, rig: Rig) {
     }
 }
 
-/// Compares what is not applicable with what was expected not to be.
+/// Compares what is not applicable with what was expected not to be: names, or `topic::*` for all of one.
 ///
 /// # Panics
 /// When they differ.
 pub fn assert_not_applicable(rig: &Rig, expected: &[&str]) {
-    let skipped = |check: &Check| !check.is_applicable(rig);
-    let names: Vec<_> =
-        checks().iter().filter(|check| skipped(check)).map(|check| check.name).collect();
-    assert_eq!(names, expected, "these checks are not applicable; the list says otherwise");
+    let checks = checks();
+    let named = |check: &Check, entry: &str| match entry.strip_suffix('*') {
+        Some(topic) => check.name.starts_with(topic),
+        None => check.name == entry,
+    };
+    let skipped: Vec<_> =
+        checks.iter().filter(|check| !check.is_applicable(rig)).map(|check| check.name).collect();
+    let listed: Vec<_> = expected
+        .iter()
+        .flat_map(|entry| checks.iter().filter(|check| named(check, entry)))
+        .map(|check| check.name)
+        .collect();
+    assert_eq!(skipped, listed, "these checks are not applicable; the list says otherwise");
+    let unknown = expected.iter().find(|entry| !checks.iter().any(|check| named(check, entry)));
+    assert_eq!(unknown, None, "there is no such check");
 }
 
 /// Makes one test of every check, and one that compares the list of what is not applicable.
@@ -273,6 +297,7 @@ macro_rules! __conformance_checks {
                 ice_restarts_in_a_running_connection [ice_restart],
                 the_selected_pair_is_told,
                 statistics_count_what_was_sent,
+                the_round_trip_is_measured [round_trip_time],
                 tracks_are_unsupported_where_there_is_no_media,
             }
             channels {
@@ -297,8 +322,9 @@ macro_rules! __conformance_checks {
                 before_open_are_refused,
             }
             flow {
-                a_reader_that_does_not_read_holds_the_sender,
+                a_reader_that_does_not_read_holds_the_sender [back_pressure],
                 a_full_buffer_is_reported,
+                an_echo_that_waits_to_send_is_never_stuck,
                 the_buffer_running_low_is_told,
                 a_cancelled_send_leaves_whole_messages,
                 events_nobody_reads_hold_nobody,
@@ -309,7 +335,9 @@ macro_rules! __conformance_checks {
                 a_channel_closes_on_both_sides_once,
                 a_channel_can_be_closed_by_the_other_side,
                 what_was_sent_before_arrives,
+                a_message_and_the_end_arrive_together,
                 a_waiting_sender_is_released,
+                a_sender_that_waits_learns_of_the_close,
                 a_channel_that_never_opened_closes,
                 a_connection_ends_with_its_events,
                 the_other_side_notices,
@@ -326,6 +354,7 @@ macro_rules! __conformance_checks {
                 while_the_last_is_unread,
                 beside_channels_that_stay,
                 after_one_that_hardly_opened,
+                hundreds_without_waiting_for_an_end,
             }
             media {
                 frames_arrive_intact_and_in_order [media],
@@ -339,11 +368,16 @@ macro_rules! __conformance_checks {
                 a_track_that_only_answers_asks_for_nothing [media],
                 a_track_ends_with_its_connection [media],
                 statistics_count_media [media],
+                several_tracks_of_a_kind_are_told_apart [media],
+                no_track_is_lost_when_offers_collide [media],
+                a_track_whose_offer_was_taken_back_is_offered_again [media],
+                another_track_can_follow_a_removed_one [media],
+                media_go_on_through_an_ice_restart [media],
             }
             leaks {
-                no_task_is_left_after_close,
-                no_task_is_left_after_a_drop,
-                no_file_descriptor_is_left (alone),
+                no_task_is_left_after_close [a_process],
+                no_task_is_left_after_a_drop [a_process],
+                no_file_descriptor_is_left [a_process] (alone),
             }
         }
     };

@@ -256,6 +256,28 @@ pub(super) async fn statistics_count_what_was_sent(rig: &Rig) -> Result<(), Fail
     Ok(())
 }
 
+/// Engines measure every few seconds, and may not have done so yet when asked the first time.
+pub(super) async fn the_round_trip_is_measured(rig: &Rig) -> Result<(), Failure> {
+    const ASK_AGAIN: Duration = Duration::from_millis(100);
+    let (pair, _ends) = rig.connected(ChannelInit::default()).await?;
+    for side in [&pair.left, &pair.right] {
+        let measured = async {
+            loop {
+                let selected = side.peer.stats().await?.selected_pair;
+                if let Some(time) = selected.and_then(|selected| selected.round_trip_time) {
+                    return Ok::<_, Failure>(time);
+                }
+                // Nothing else happens in this time.
+                within(ASK_AGAIN, std::future::pending::<()>()).await;
+            }
+        };
+        let time = rig.soon("a round trip", measured).await??;
+        ensure!(time < rig.patience, "a round trip of {time:?} on one machine");
+    }
+    pair.close().await;
+    Ok(())
+}
+
 pub(super) async fn tracks_are_unsupported_where_there_is_no_media(
     rig: &Rig,
 ) -> Result<(), Failure> {

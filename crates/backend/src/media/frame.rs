@@ -5,7 +5,7 @@ use std::{fmt::Display, time::Duration};
 use bytes::Bytes;
 
 /// What a track carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MediaKind {
     /// Sound.
     Audio,

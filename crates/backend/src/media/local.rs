@@ -20,6 +20,10 @@ pub struct TrackInit {
     /// Whether the track only ever answers: it is attached to a section that the peer offers, and never
     /// asks for a negotiation of its own. Default: no.
     pub answer_only: bool,
+    /// Where the media come from, if not from what is written to the track. On `wasm32` only. Default:
+    /// nowhere else.
+    #[cfg(target_arch = "wasm32")]
+    pub native: Option<super::NativeTrack>,
 }
 
 impl TrackInit {
@@ -34,7 +38,22 @@ impl TrackInit {
             stream_id: stream_id.into(),
             track_id: track_id.into(),
             answer_only: false,
+            #[cfg(target_arch = "wasm32")]
+            native: None,
         }
+    }
+
+    /// A track that the engine reads by itself; with whatever codecs of its kind the engine has.
+    #[cfg(target_arch = "wasm32")]
+    pub fn native(
+        kind: MediaKind,
+        track: super::NativeTrack,
+        stream_id: impl Into<String>,
+        track_id: impl Into<String>,
+    ) -> Self {
+        let codecs = Codec::ALL.into_iter().filter(|codec| codec.kind() == kind);
+        let native = Some(track);
+        Self { native, ..Self::new(codecs.collect::<Vec<_>>(), stream_id, track_id) }
     }
 
     /// Sets whether the track only ever answers.

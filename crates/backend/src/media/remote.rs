@@ -1,11 +1,11 @@
 //! Tracks that the peer sends.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{any::Any, fmt::Debug, sync::Arc};
 
 use async_trait::async_trait;
 
 use super::{EncodedFrame, MediaKind, RtpPacket};
-use crate::{EventStream, MaybeSend, MaybeSync, MediaError, Weigh};
+use crate::{EventStream, Last, MaybeSend, MaybeSync, MediaError, Weigh};
 
 /// In which form a remote track's media come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,7 +21,7 @@ pub enum TrackView {
 /// A track the peer sends.
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
-pub trait RemoteTrack: Debug + MaybeSend + MaybeSync + 'static {
+pub trait RemoteTrack: Any + Debug + MaybeSend + MaybeSync {
     /// Sound or pictures.
     fn kind(&self) -> MediaKind;
 
@@ -38,7 +38,8 @@ pub trait RemoteTrack: Debug + MaybeSend + MaybeSync + 'static {
     /// Asks the sender for a frame that decoding can start at. Without effect on sound.
     ///
     /// # Errors
-    /// [`MediaError::Closed`] after close.
+    /// [`MediaError::Closed`] after close, [`MediaError::Unsupported`] where the engine decodes by itself, and
+    /// asks when it has to.
     async fn request_keyframe(&self) -> Result<(), MediaError>;
 }
 
@@ -65,6 +66,12 @@ impl Weigh for RemoteTrackEvent {
             Self::Packet(packet) => packet.payload.len(),
             Self::Lagged(_) | Self::Ended => 0,
         }
+    }
+}
+
+impl Last for RemoteTrackEvent {
+    fn is_last(&self) -> bool {
+        matches!(self, Self::Ended)
     }
 }
 

@@ -10,8 +10,9 @@ use proptest::{
 use serde_json::Value;
 use skapi_rtc_protocol::{
     CallKey, Capability, ClientFrame, ClientMessage, ConnectionId, ErrorCode, GoingAway, GroupName,
-    HangupReason, IceCandidate, IceServer, Json, Notice, NoticeCode, Notification, Ready, Resumed,
-    RtcContent, RtcSignal, ServerFrame, SessionDescription, Transports, UserId,
+    HangupReason, HeldCall, IceCandidate, IceServer, Json, LinkState, Notice, NoticeCode,
+    Notification, Ready, Resumed, RtcContent, RtcSignal, ServerFrame, SessionDescription,
+    Transports, UserId,
     http::{
         Condition, GroupEntry, GroupFilter, GroupQuery, GroupsQuery, Matcher, Page, PageRequest,
         StartKey, UserEntry, UsersQuery,
@@ -141,6 +142,7 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
         any::<u32>().prop_map(|reference| ServerFrame::Done { reference }),
         any::<u64>()
             .prop_map(|retry_after_ms| ServerFrame::GoingAway(GoingAway { retry_after_ms })),
+        (link_state(), cid()).prop_map(|(state, of)| ServerFrame::Link { state, of }),
         json().prop_map(|extra| {
             ServerFrame::Unknown(
                 Json::new(format!(r##"{{ "#new":{extra}}}"##)).expect("made to be valid"),
@@ -152,6 +154,10 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
 /// A word that no version knows.
 fn other() -> impl Strategy<Value = String> {
     text().prop_map(|text| format!("new {text}"))
+}
+
+fn link_state() -> impl Strategy<Value = LinkState> {
+    prop_oneof![select(LinkState::ALL), other().prop_map(LinkState::Other)]
 }
 
 fn notice() -> impl Strategy<Value = Notice> {
@@ -200,8 +206,18 @@ pub(crate) fn rtc_content() -> impl Strategy<Value = RtcContent> {
         text().prop_map(RtcSignal::HungUp),
         Just(RtcSignal::Ringing),
         Just(RtcSignal::Refused),
+        Just(RtcSignal::Hello),
         select(Transports::ALL).prop_map(RtcSignal::Restart),
         other().prop_map(|word| RtcSignal::Restart(Transports::Other(word))),
+        Just(RtcSignal::AskCalls),
+        vec((cid(), user()), 0..4).prop_map(|calls| {
+            RtcSignal::Calls(
+                calls.into_iter().map(|(cid, user)| HeldCall::new(cid, user)).collect(),
+            )
+        }),
+        cid().prop_map(RtcSignal::TakeOver),
+        any::<u64>().prop_map(|key| RtcSignal::Granted(CallKey(key))),
+        Just(RtcSignal::Taken),
         Just(RtcSignal::None),
     ];
     let reason = prop_oneof![select(HangupReason::ALL), other().prop_map(HangupReason::Other)];
@@ -211,8 +227,9 @@ pub(crate) fn rtc_content() -> impl Strategy<Value = RtcContent> {
         known
     });
     let numbers = (of(any::<u32>()), of(any::<u32>()), of(any::<u32>()));
-    (signal, of(any::<u64>()), of(reason), of(capabilities), numbers).prop_map(
-        |(signal, call, reason, capabilities, (seq, ack, round))| {
+    let calls = (of(any::<u64>()), of(any::<u64>()));
+    (signal, calls, of(reason), of(capabilities), numbers).prop_map(
+        |(signal, (call, replaces), reason, capabilities, (seq, ack, round))| {
             let mut content = RtcContent::new(signal);
             content.call = call.map(CallKey);
             content.reason = reason;
@@ -220,6 +237,7 @@ pub(crate) fn rtc_content() -> impl Strategy<Value = RtcContent> {
             content.seq = seq;
             content.ack = ack;
             content.round = round;
+            content.replaces = replaces.map(CallKey);
             content
         },
     )
@@ -315,6 +333,7 @@ pub(crate) fn any_fields() -> impl Strategy<Value = String> {
         "#error",
         "#ready",
         "#done",
+        "#link",
         "#user_id",
         "#scid",
         "#srid",

@@ -24,6 +24,9 @@ pub struct ResumeKey {
 struct Claims {
     cid: ConnectionId,
     sub: UserId,
+    /// Which life of the connection; none of them in a secret of an older version.
+    #[serde(default)]
+    life: u64,
     exp: u64,
 }
 
@@ -53,32 +56,34 @@ impl ResumeKey {
             .unwrap_or_else(|error| unreachable!("32 bytes are a secret: {error}"))
     }
 
-    /// A secret for this connection of this user.
+    /// A secret for this life of a connection of this user's, good for so long.
     pub(crate) fn issue(
         &self,
         cid: &ConnectionId,
+        life: u64,
         user: &UserId,
         now: SystemTime,
-        life: Duration,
+        good_for: Duration,
     ) -> String {
-        let exp = seconds(now).saturating_add(life.as_secs());
-        let claims = Claims { cid: cid.clone(), sub: user.clone(), exp };
+        let exp = seconds(now).saturating_add(good_for.as_secs());
+        let claims = Claims { cid: cid.clone(), sub: user.clone(), life, exp };
         jsonwebtoken::encode(&Header::default(), &claims, &self.sign)
             .unwrap_or_else(|error| unreachable!("HS256 signs any claims: {error}"))
     }
 
-    /// The connection that this user may take up with this secret.
+    /// The connection that this user may take up with this secret, and in which life of it the secret was
+    /// given.
     pub(crate) fn honour(
         &self,
         secret: &str,
         user: &UserId,
         now: SystemTime,
-    ) -> Option<ConnectionId> {
+    ) -> Option<(ConnectionId, u64)> {
         let mut validation = Validation::new(Algorithm::HS256);
         // Below, with a clock that is an argument.
         validation.validate_exp = false;
         let claims = jsonwebtoken::decode::<Claims>(secret, &self.check, &validation).ok()?.claims;
-        (claims.sub == *user && seconds(now) < claims.exp).then_some(claims.cid)
+        (claims.sub == *user && seconds(now) < claims.exp).then_some((claims.cid, claims.life))
     }
 }
 
@@ -107,10 +112,13 @@ mod tests {
         let (alice, bob) = (UserId::new("alice").unwrap(), UserId::new("bob").unwrap());
         let cid = ConnectionId::new("aB3+/=_-").unwrap();
         let now = SystemTime::now();
-        let secret = key.issue(&cid, &alice, now, LIFE);
+        let secret = key.issue(&cid, 7, &alice, now, LIFE);
         let again = ResumeKey::from_secret(SECRET).unwrap();
-        assert_eq!(again.honour(&secret, &alice, now), Some(cid.clone()));
-        assert_eq!(key.honour(&secret, &alice, now + LIFE - Duration::from_secs(1)), Some(cid));
+        assert_eq!(again.honour(&secret, &alice, now), Some((cid.clone(), 7)));
+        assert_eq!(
+            key.honour(&secret, &alice, now + LIFE - Duration::from_secs(1)),
+            Some((cid, 7))
+        );
         assert_eq!(key.honour(&secret, &alice, now + LIFE), None);
         assert_eq!(key.honour(&secret, &bob, now), None);
         assert_eq!(ResumeKey::random().honour(&secret, &alice, now), None);
@@ -126,7 +134,7 @@ mod tests {
         let key = ResumeKey::from_secret(SECRET).unwrap();
         let alice = UserId::new("alice").unwrap();
         let now = SystemTime::now();
-        let secret = key.issue(&ConnectionId::new("a").unwrap(), &alice, now, LIFE);
+        let secret = key.issue(&ConnectionId::new("a").unwrap(), 1, &alice, now, LIFE);
         assert!(JwtAuthenticator::hs256(SECRET).unwrap().check(&secret).is_err());
         let token = TokenIssuer::hs256(SECRET).unwrap().issue(&alice, LIFE);
         assert_eq!(key.honour(&token, &alice, now), None);

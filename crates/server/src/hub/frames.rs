@@ -161,8 +161,10 @@ impl Hub {
             let text = format!("There is no connection \"{to}\" (any more).");
             return unreachable_peer(from, ErrorCode::UnknownConnection, text, reference);
         }
+        let told = self.note_peers(from, &to);
         let frame = ServerFrame::Rtc { content, user, from: from.clone() };
-        vec![Delivery::new(Address::Connection(to), &frame).with_receipt(from, reference)]
+        let delivery = Delivery::new(Address::Connection(to), &frame);
+        [delivery.with_receipt(from, reference)].into_iter().chain(told).collect()
     }
 }
 

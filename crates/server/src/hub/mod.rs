@@ -6,6 +6,7 @@
 mod delivery;
 mod frames;
 mod page;
+mod peers;
 mod presence;
 mod queries;
 mod resume;
@@ -15,13 +16,14 @@ mod spans;
 mod tests;
 
 use skapi_rtc_protocol::{
-    ConnectionId, Notice, NoticeCode, UserId,
+    ConnectionId, LinkState, Notice, NoticeCode, UserId,
     http::{GroupEntry, GroupsQuery, Page, UserEntry, UsersQuery},
 };
 
 pub use delivery::{Address, Delivery, Receipt};
 pub use page::QueryError;
 pub(crate) use page::{After, Window, ordered};
+use peers::Peers;
 use presence::Presence;
 use resume::Resumable;
 pub use resume::{ResumeLimits, Resumption};
@@ -48,6 +50,7 @@ pub(crate) use spans::{name_spans, size_spans};
 pub struct Hub {
     presence: Presence,
     resumable: Resumable,
+    peers: Peers,
     limits: HubLimits,
 }
 
@@ -105,7 +108,12 @@ pub enum ConnectError {
 impl Hub {
     /// A hub with nobody in it.
     pub fn new(limits: HubLimits) -> Self {
-        Self { presence: Presence::default(), resumable: Resumable::default(), limits }
+        Self {
+            presence: Presence::default(),
+            resumable: Resumable::default(),
+            peers: Peers::default(),
+            limits,
+        }
     }
 
     /// Takes a connection in. It is in no group yet.
@@ -129,22 +137,25 @@ impl Hub {
         Ok(())
     }
 
-    /// Forgets a connection, whether it could be resumed or not, and tells its group. An unknown id is
-    /// ignored.
+    /// Forgets a connection, whether it could be resumed or not, and tells its group and its peers. An
+    /// unknown id is ignored.
     pub fn disconnect(&mut self, cid: &ConnectionId) -> Vec<Delivery> {
+        let mut deliveries: Vec<_> = self.leave(cid).into_iter().collect();
+        deliveries.extend(self.tell_peers(cid, LinkState::Gone));
+        self.peers.remove(cid);
+        deliveries
+    }
+
+    /// Ends a connection, and tells its group.
+    fn leave(&mut self, cid: &ConnectionId) -> Option<Delivery> {
         self.resumable.remove(cid);
-        let Some(connection) = self.presence.remove(cid) else {
-            return Vec::new();
-        };
-        let notice = connection.group.map(|group| {
-            Delivery::notice(Notice {
-                code: NoticeCode::UserDisconnected,
-                user: connection.user,
-                from: cid.clone(),
-                group,
-            })
-        });
-        notice.into_iter().collect()
+        let connection = self.presence.remove(cid)?;
+        Some(Delivery::notice(Notice {
+            code: NoticeCode::UserDisconnected,
+            user: connection.user,
+            from: cid.clone(),
+            group: connection.group?,
+        }))
     }
 
     /// The connections at an address, now. Those of a group come in a fixed order.

@@ -17,7 +17,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use skapi_rtc_protocol::{ConnectionId, ErrorCode, RequestRef, Resumed, UserId};
+use skapi_rtc_protocol::{ConnectionId, ErrorCode, LinkState, RequestRef, Resumed, UserId};
 
 use super::{ConnectError, Delivery, Hub, recipients, retained::Retained};
 
@@ -55,6 +55,8 @@ pub struct Resumption {
 #[derive(Debug, Default)]
 pub(super) struct Resumable {
     connections: HashMap<ConnectionId, Kept>,
+    /// The life that began last.
+    last_life: u64,
     /// The windows, by their ends.
     windows: BTreeSet<(Instant, ConnectionId)>,
 }
@@ -62,6 +64,8 @@ pub(super) struct Resumable {
 /// What is known of one of them, besides its presence.
 #[derive(Debug, Default)]
 struct Kept {
+    /// Which of the lives under its id: a client that has missed the beginning of one must not go on in it.
+    life: u64,
     retained: Retained,
     /// How many frames of the client were taken.
     taken: u64,
@@ -106,11 +110,28 @@ impl Hub {
         user: UserId,
     ) -> Result<(), ConnectError> {
         self.connect(cid.clone(), user)?;
-        self.resumable.connections.insert(cid, Kept::default());
+        self.resumable.last_life = self.resumable.last_life.wrapping_add(1);
+        let life = self.resumable.last_life;
+        self.resumable.connections.insert(cid, Kept { life, ..Kept::default() });
         Ok(())
     }
 
-    /// A client comes back under an id that is known to be its own, having received so many frames.
+    /// Counts the lives of connections from a number on; a random one tells them from those of a hub that
+    /// was there before.
+    #[must_use]
+    pub fn lives_from(mut self, life: u64) -> Self {
+        self.resumable.last_life = life;
+        self
+    }
+
+    /// In which life a connection is that can be [resumed](Self::resume). Its client has to say so when it
+    /// comes back.
+    pub fn life(&self, cid: &ConnectionId) -> Option<u64> {
+        self.resumable.connections.get(cid).map(|kept| kept.life)
+    }
+
+    /// A client comes back under an id that is known to be its own, having received so many frames in that
+    /// [life](Self::life) of the connection.
     /// Whether its old socket is known to be lost does not matter.
     ///
     /// # Errors
@@ -120,38 +141,44 @@ impl Hub {
         &mut self,
         cid: &ConnectionId,
         user: &UserId,
+        life: u64,
         received: u64,
     ) -> Result<Resumption, ConnectError> {
         let own = self.presence.get(cid).is_none_or(|connection| connection.user == *user);
         if !own {
             return Err(ConnectError::IdTaken);
         }
+        let was_parked = self.resumable.is_parked(cid);
+        let back = if was_parked { self.tell_peers(cid, LinkState::Back) } else { Vec::new() };
         if let Some(kept) = self.resumable.connections.get_mut(cid)
+            && kept.life == life
             && !kept.parked.is_some_and(Parked::is_over)
             && let Some(missed) = kept.retained.after(received)
         {
             let resumed = Resumed { received: kept.taken, complete: true };
             kept.retained.acknowledge(received);
             self.resumable.unpark(cid);
-            return Ok(Resumption { resumed, missed, deliveries: Vec::new() });
+            return Ok(Resumption { resumed, missed, deliveries: back });
         }
         if self.presence.get(cid).is_some() && !self.resumable.connections.contains_key(cid) {
             return Err(ConnectError::IdTaken);
         }
-        let deliveries = self.disconnect(cid);
+        // To its peers it is not gone.
+        let mut deliveries: Vec<_> = self.leave(cid).into_iter().collect();
         self.connect_resumable(cid.clone(), user.clone())?;
+        deliveries.extend(back);
         let resumed = Resumed { received: 0, complete: false };
         Ok(Resumption { resumed, missed: Vec::new(), deliveries })
     }
 
     /// The socket of a connection is gone, and its client has not said goodbye. One that can be resumed
-    /// stays for a while.
+    /// stays for a while, and its peers are told that it has no socket.
     pub fn lose(&mut self, now: Instant, cid: &ConnectionId) -> Vec<Delivery> {
         let window = self.limits.resume.window;
         if window.is_zero() || !self.resumable.park(cid, now, now + window) {
             return self.disconnect(cid);
         }
-        Vec::new()
+        self.tell_peers(cid, LinkState::Lost)
     }
 
     /// Ends the windows that are over.
@@ -194,8 +221,8 @@ impl Hub {
         delivery: &Delivery,
         mut send: impl FnMut(&ConnectionId, &Bytes) -> bool,
     ) -> usize {
-        let Self { presence, resumable, limits } = self;
-        let Resumable { connections, windows } = resumable;
+        let Self { presence, resumable, limits, .. } = self;
+        let Resumable { connections, windows, .. } = resumable;
         let mut reached = 0;
         for cid in recipients(presence, &delivery.to) {
             let Some(kept) = connections.get_mut(cid) else {
@@ -236,6 +263,15 @@ impl Resumable {
         if let Some(kept) = self.connections.get_mut(cid) {
             kept.retained.acknowledge(received);
         }
+    }
+
+    pub(super) fn contains(&self, cid: &ConnectionId) -> bool {
+        self.connections.contains_key(cid)
+    }
+
+    /// Whether it is without a socket now.
+    pub(super) fn is_parked(&self, cid: &ConnectionId) -> bool {
+        self.connections.get(cid).is_some_and(|kept| kept.parked.is_some())
     }
 
     pub(super) fn remove(&mut self, cid: &ConnectionId) {

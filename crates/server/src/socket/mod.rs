@@ -117,12 +117,12 @@ impl Seat {
     fn take(shared: Arc<Shared>, user: &UserId, query: &SocketQuery) -> Result<Self, Refused> {
         let outbox = Arc::new(Outbox::new(shared.config.outbox_limits()));
         let connect = |cid: &ConnectionId, entry| {
-            let greeting = |resumed| greeting(&shared, cid, user, entry, resumed);
+            let greeting = |resumed, life| greeting(&shared, cid, user, life, resumed);
             shared.router.connect(cid, user, entry, &outbox, greeting)
         };
         let own = query.resumes(&shared, user);
-        let resumed = own.and_then(|(cid, received)| {
-            match connect(&cid, Entry::Resume { received }) {
+        let resumed = own.and_then(|(cid, entry)| {
+            match connect(&cid, entry) {
                 // Not its own after all; nothing was changed.
                 Err(Refused::Limit(ConnectError::IdTaken)) => None,
                 result => Some(result.map(|()| cid)),
@@ -157,12 +157,12 @@ impl Drop for Seat {
 }
 
 impl SocketQuery {
-    /// Which connection the client wants back, if it is its own, and how many frames it has.
-    fn resumes(&self, shared: &Shared, user: &UserId) -> Option<(ConnectionId, u64)> {
+    /// Which connection the client wants back, if it is its own, and from where on.
+    fn resumes(&self, shared: &Shared, user: &UserId) -> Option<(ConnectionId, Entry)> {
         let secret = self.resume.as_deref().filter(|secret| !secret.is_empty())?;
-        let cid = shared.resume_key.honour(secret, user, SystemTime::now())?;
+        let (cid, life) = shared.resume_key.honour(secret, user, SystemTime::now())?;
         let received = self.received.as_deref().and_then(|n| n.parse().ok()).unwrap_or(0);
-        Some((cid, received))
+        Some((cid, Entry::Resume { life, received }))
     }
 
     fn entry(&self, shared: &Shared) -> Entry {
@@ -175,17 +175,17 @@ fn greeting(
     shared: &Shared,
     cid: &ConnectionId,
     user: &UserId,
-    entry: Entry,
+    life: Option<u64>,
     resumed: Option<Resumed>,
 ) -> ServerFrame {
     let config = &shared.config;
     let mut limits = ServerLimits::default();
     limits.max_frame_bytes = config.max_frame_bytes;
     let mut ready = Ready::new(cid.clone(), user.clone());
-    if !matches!(entry, Entry::New) {
-        let (now, life) = (SystemTime::now(), config.resume_secret_life);
-        ready.resume = Some(shared.resume_key.issue(cid, user, now, life));
-    }
+    ready.resume = life.map(|life| {
+        let (now, good_for) = (SystemTime::now(), config.resume_secret_life);
+        shared.resume_key.issue(cid, life, user, now, good_for)
+    });
     ready.resumed = resumed;
     ready.ice_servers = config.ice_servers.clone();
     ready.limits = limits;

@@ -7,12 +7,14 @@ use super::{
     call::{Call, Flow, Phase},
     negotiation::Offer,
 };
-use crate::{CallEnd, CallEvent, EndReason, RtcAction, Side};
+use crate::{CallEnd, EndReason, RtcAction, Side};
 
 impl Call {
     pub(super) fn on_content(&mut self, content: RtcContent, ctx: &mut Ctx<'_>) -> Flow {
         // Whoever speaks is there.
         self.peer_link_lost = false;
+        self.peer_away_until = None;
+        self.peer_out_of_sight = false;
         if !self.takes(&content, ctx) {
             return Flow::Continue(());
         }
@@ -20,6 +22,9 @@ impl Call {
             RtcSignal::Offer(description) => {
                 self.on_offer(Offer { description, round: content.round }, ctx);
             }
+            // Of an earlier call: the peer has not heard of this one.
+            RtcSignal::Answer(_) | RtcSignal::Candidate(_) | RtcSignal::Pickup(_)
+                if !self.peer_has_heard_of_it() => {}
             RtcSignal::Answer(answer) => {
                 if let Some(answer) = self.hold_answer(answer, ctx) {
                     self.on_answer(answer, content.round, ctx);
@@ -36,6 +41,8 @@ impl Call {
             RtcSignal::Pickup(_) => self.on_pickup(ctx),
             RtcSignal::HungUp(_) => return self.on_hung_up(content.call, content.reason),
             RtcSignal::Ringing => self.on_ringing(ctx),
+            RtcSignal::Taken => self.on_taken(),
+            RtcSignal::Hello => self.on_hello(ctx),
             _ => {}
         }
         Flow::Continue(())
@@ -50,13 +57,6 @@ impl Call {
             }
             // Glare is settled before a call is asked.
             Phase::Preparing | Phase::Dialing { .. } => {}
-        }
-    }
-
-    fn on_ringing(&mut self, ctx: &mut Ctx<'_>) {
-        if let Phase::Dialing { ringing: ringing @ false, .. } = &mut self.phase {
-            *ringing = true;
-            ctx.out.call_event(self.id, CallEvent::Ringing);
         }
     }
 

@@ -193,6 +193,8 @@ impl Delivery {
         let before = self.unacknowledged.len();
         self.unacknowledged.retain(|content| content.seq > Some(ack));
         if self.unacknowledged.is_empty() {
+            // Most calls have nothing more to say until they end.
+            self.unacknowledged = VecDeque::new();
             self.resend = None;
         } else if self.unacknowledged.len() < before {
             self.resend = Some(Resend::first(now));
@@ -206,9 +208,10 @@ impl Delivery {
     }
 }
 
-/// Whether a signal is to arrive in any case. How the transports are counts only while it is true.
+/// Whether a signal is to arrive in any case. How the transports are counts only while it is true, and a
+/// `hello` may be meant for somebody else.
 fn is_counted(signal: &RtcSignal) -> bool {
-    !matches!(signal, RtcSignal::None | RtcSignal::Restart(_))
+    !matches!(signal, RtcSignal::None | RtcSignal::Restart(_) | RtcSignal::Hello)
 }
 
 impl Call {
@@ -219,7 +222,8 @@ impl Call {
             self.peer_learnt(known.clone());
         }
         let fresh = self.delivery.take(content, ctx.now);
-        let is_back = matches!(content.signal, RtcSignal::None) && content.capabilities.is_some();
+        let is_back = matches!(content.signal, RtcSignal::None | RtcSignal::Hello)
+            && content.capabilities.is_some();
         if is_back && content.ack.is_some() {
             self.send_again(ctx);
         }
@@ -248,7 +252,7 @@ impl Call {
         let asks = std::mem::take(&mut self.delivery.missing);
         if let Some(mut content) = self.delivery.take_ack() {
             content.call = self.key;
-            content.capabilities = asks.then(|| super::call::CAPABILITIES.to_vec());
+            content.capabilities = asks.then(|| super::saying::capabilities(ctx.config));
             ctx.out.send(self.frame(content, None));
         }
     }

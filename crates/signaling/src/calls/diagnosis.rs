@@ -26,11 +26,15 @@ struct Address {
 
 impl Diagnosis {
     pub(super) fn note_ours(&mut self, candidate: &IceCandidate) {
-        note(&mut self.ours, &candidate.candidate);
+        if !self.path_found {
+            note(&mut self.ours, &candidate.candidate);
+        }
     }
 
     pub(super) fn note_peers(&mut self, candidate: &IceCandidate) {
-        note(&mut self.peers, &candidate.candidate);
+        if !self.path_found {
+            note(&mut self.peers, &candidate.candidate);
+        }
     }
 
     /// Candidates that were gathered in time stand in the description itself.
@@ -44,7 +48,8 @@ impl Diagnosis {
 
     /// A pair of addresses answers; what is left is the handshake over it.
     pub(super) fn path_found(&mut self) {
-        self.path_found = true;
+        // What there was to choose from does not matter any more.
+        *self = Self { path_found: true, ..Self::default() };
     }
 
     pub(super) fn why_never_up(&self) -> EndReason {

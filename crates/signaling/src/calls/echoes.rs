@@ -3,11 +3,12 @@
 //! Skapi's client answers a `hungup` with its own, and names no calls. Whoever calls it again at once
 //! would take that echo for a refusal of the new call.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use skapi_rtc_protocol::ConnectionId;
 
 use crate::Instant;
+use crate::ordered::OrderedMap;
 
 /// How long an echo may take.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -16,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const MAX_AWAITED: usize = 256;
 
 #[derive(Debug, Default)]
-pub(super) struct Echoes(BTreeMap<ConnectionId, Instant>);
+pub(super) struct Echoes(OrderedMap<ConnectionId, Instant>);
 
 impl Echoes {
     pub(super) fn expect(&mut self, peer: ConnectionId, now: Instant) {

@@ -48,7 +48,9 @@ impl Call {
     /// Ends the call: tells the peer if it is ours to tell, the engine, and the application.
     pub(super) fn finish(mut self, end: CallEnd, farewells: &mut Farewells, ctx: &mut Ctx<'_>) {
         self.turn_down_beaten(farewells, ctx);
-        if end.by == Side::Local && self.peer_has_heard_of_it() {
+        // One that is away may come back, and has to know that it was given up.
+        let tells = end.by == Side::Local || self.peer_away_until.is_some() || self.rings_there;
+        if tells && self.peer_has_heard_of_it() {
             self.send_hangup(end.reason.on_wire(), farewells, ctx);
         } else {
             self.acknowledge(ctx);
@@ -70,7 +72,7 @@ impl Call {
         farewells: &mut Farewells,
         ctx: &mut Ctx<'_>,
     ) {
-        let mut content = self.content(RtcSignal::HungUp(ctx.own_user()));
+        let mut content = self.content(RtcSignal::HungUp(ctx.own_user()), ctx.config);
         content.reason = reason;
         self.delivery.stamp(&mut content, ctx.now);
         if self.delivery.is_possible() {

@@ -75,6 +75,22 @@ impl Engine {
 }
 
 impl Call {
+    pub(super) fn open_engine(&mut self, ctx: &mut Ctx<'_>) {
+        let generation = self.engine.next_generation();
+        let ice_servers = ctx.ice_servers();
+        self.engine.ice_servers.clone_from(&ice_servers);
+        let action = RtcAction::Open { generation, role: self.role, ice_servers };
+        let op = self.engine.ask(action, ctx.out);
+        self.engine.opening = Some(op);
+    }
+
+    pub(super) fn close_engine(&mut self, ctx: &mut Ctx<'_>) {
+        if self.engine.is_open() {
+            self.engine.ask(RtcAction::Close, ctx.out);
+            self.engine.closed();
+        }
+    }
+
     pub(super) fn on_rtc_done(
         &mut self,
         op: OpId,

@@ -1,11 +1,11 @@
 //! Hang-ups on their way: sent again until the peer has them, when the call itself is gone already.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use skapi_rtc_protocol::{CallKey, ClientFrame, ConnectionId, RtcContent, RtcSignal, UserId};
 
 use super::delivery::Resend;
-use crate::{Instant, outbox::Outbox};
+use crate::{Instant, ordered::OrderedMap, outbox::Outbox};
 
 /// How long a hang-up is sent again. A peer that was away for longer finds the line dead.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MAX_FAREWELLS: usize = 256;
 
 #[derive(Debug, Default)]
-pub(super) struct Farewells(BTreeMap<CallKey, Farewell>);
+pub(super) struct Farewells(OrderedMap<CallKey, Farewell>);
 
 #[derive(Debug)]
 struct Farewell {
@@ -71,7 +71,9 @@ impl Farewells {
         }
         if hung_up || content.ack >= farewell.hangup.seq {
             self.0.remove(&key);
-        } else if farewell.resend.is_none() || matches!(content.signal, RtcSignal::None) {
+        } else if farewell.resend.is_none()
+            || matches!(content.signal, RtcSignal::None | RtcSignal::Hello)
+        {
             farewell.to = from.clone();
             farewell.resend = Some(Resend::first(now));
             farewell.send(out);

@@ -3,17 +3,21 @@
 //! A peer whose link to the service is gone may still be on the line, and a line that is interrupted may
 //! come back. Only both together mean that the peer is gone; one that can start ICE anew has a while to
 //! come back all the same, because a change of networks takes both.
+//!
+//! A service of ours tells at once that a peer has lost its socket, and when it has come back. A process
+//! that was killed looks like that. Who changes networks as a rule does not: nobody is there to close the
+//! old socket.
 
 use std::time::Duration;
 
-use skapi_rtc_protocol::{ErrorCode, RtcSignal};
+use skapi_rtc_protocol::{ErrorCode, LinkState, RtcSignal};
 
 use super::{
     Ctx,
     call::{Call, Flow, Phase},
     engine::Transport,
 };
-use crate::{CallEnd, EndReason, RequestError, Side};
+use crate::{CallEnd, EndReason, Instant, RequestError, Side};
 
 /// A peer that hangs up closes its transports too, and that may be seen before its `hungup`, which takes
 /// the way through the service. So a lost transport waits this long for the better reason.
@@ -22,6 +26,8 @@ const HANGUP_MAY_FOLLOW: Duration = Duration::from_secs(1);
 impl Call {
     /// The service says that the peer's connection to it is gone.
     pub(super) fn on_peer_disconnected(&mut self, ctx: &mut Ctx<'_>) -> Flow {
+        self.peer_away_until = None;
+        self.lose_sight_of_peer();
         let on_the_line = self.engine.transport == Transport::Connected && self.failing.is_none();
         // A service that takes connections up again has waited for this one already.
         let waited = ctx.own.is_some_and(|own| own.resume.is_some());
@@ -32,6 +38,50 @@ impl Call {
             }
             _ => peer_gone(),
         }
+    }
+
+    /// The service says that the peer has lost its socket, or is back.
+    pub(super) fn on_peer_link(&mut self, state: &LinkState, ctx: &mut Ctx<'_>) {
+        match state {
+            LinkState::Lost => {
+                let until = ctx.now + ctx.config.peer_gone_grace;
+                self.peer_away_until.get_or_insert(until);
+            }
+            LinkState::Back => {
+                self.peer_away_until = None;
+                self.restart_on_link_back(ctx);
+            }
+            _ => {}
+        }
+    }
+
+    /// Our own connection is another one now: what was said of the peer's is old.
+    pub(super) fn forget_peer_link(&mut self) {
+        self.peer_away_until = None;
+    }
+
+    /// The transports are interrupted while the peer may be away: they too may come back by themselves.
+    pub(super) fn away_and_interrupted(&mut self, ctx: &Ctx<'_>) {
+        let grace = ctx.now + ctx.config.disconnected_grace;
+        self.peer_away_until = self.peer_away_until.map(|until| until.max(grace));
+    }
+
+    /// When a peer that is away is given up: not as long as it is on the line.
+    pub(super) fn away_deadline(&self) -> Option<Instant> {
+        let on_the_line = self.is_established() && self.engine.transport == Transport::Connected;
+        self.peer_away_until.filter(|_| !on_the_line)
+    }
+
+    pub(super) fn on_away_timeout(&mut self, ctx: &Ctx<'_>) -> Flow {
+        if self.away_deadline().is_none_or(|until| until > ctx.now) {
+            return Flow::Continue(());
+        }
+        if ctx.own.is_none() {
+            // Nobody could have told us that it is back.
+            self.peer_away_until = Some(ctx.now + ctx.config.peer_gone_grace);
+            return Flow::Continue(());
+        }
+        peer_gone()
     }
 
     /// The service answered a frame that was to reach the peer.

@@ -1,9 +1,13 @@
 //! All calls of a session: at most one with each connection, found by it or by the call's key.
 
+mod accepting;
 mod beaten;
+mod busy;
 mod call;
 mod candidates;
+mod change;
 mod content;
+mod ctx;
 mod delivery;
 mod diagnosis;
 mod echoes;
@@ -11,131 +15,64 @@ mod ending;
 mod engine;
 mod farewells;
 mod first_offer;
+mod glare;
+mod greeting;
+mod handover;
+mod info;
 mod leftovers;
 mod liveness;
 mod negotiation;
+mod place;
 mod restart;
+mod ringing;
+mod saying;
+mod timeouts;
 mod user_call;
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::ops::ControlFlow;
 
-use skapi_rtc_protocol::{
-    CallKey, ConnectionId, IceServer, Json, Ready, RequestRef, RtcContent, RtcSignal, UserId,
-};
+use skapi_rtc_protocol::{CallKey, ConnectionId, Json, LinkState, RtcContent, RtcSignal, UserId};
 
+pub(crate) use self::ctx::Ctx;
 use self::{
     call::{Call, Flow},
     echoes::Echoes,
     farewells::Farewells,
+    handover::Asks,
     leftovers::Leftovers,
     user_call::UserCalls,
 };
 pub use self::{
-    call::{CallInfo, CallPhase, PlaceOptions},
+    handover::{DeviceCall, HandoverPolicy},
+    info::{CallInfo, CallPhase},
+    place::{PlaceError, PlaceOptions},
     user_call::{PlacedUserCall, UserCallId},
 };
 use crate::{
-    CallEnd, CallId, Config, EndReason, Event, Generation, Instant, OpId, RequestError, RtcEvent,
-    RtcOutcome, Side,
-    outbox::Outbox,
-    requests::{Purpose, Requests},
-    rng::Rng,
+    CallEnd, CallId, EndReason, Event, Generation, OpId, RequestError, RtcEvent, RtcOutcome, Side,
+    ordered::OrderedMap,
 };
-
-/// A call could not be placed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PlaceError {
-    /// The session is closed.
-    #[error("the session is closed")]
-    Closed,
-    /// There is no connection to the service now; wait for [`Event::Connected`].
-    #[error("there is no connection to the service now: wait until it is back")]
-    NotConnected,
-    /// The id is our own.
-    #[error("a connection cannot call itself")]
-    ToSelf,
-    /// There is a call with this connection already.
-    #[error("there is a call with this connection already ({0})")]
-    AlreadyInCall(CallId),
-    /// As many calls as [`Config::max_calls`] allows are going on.
-    #[error("{0} calls are going on, which is the limit: end one first")]
-    TooManyCalls(usize),
-    /// No connection was given to call.
-    #[error("the user has no other connection that could be called")]
-    NobodyThere,
-}
 
 /// There is no such call, or it has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} does not exist or has ended")]
 pub struct UnknownCall(pub CallId);
 
-/// What a call's steps need from their surroundings.
-pub(crate) struct Ctx<'a> {
-    pub(crate) now: Instant,
-    pub(crate) config: &'a Config,
-    pub(crate) out: &'a mut Outbox,
-    pub(crate) requests: &'a mut Requests,
-    pub(crate) rng: &'a mut Rng,
-    /// What the service said about us, if it greets.
-    pub(crate) own: Option<&'a Ready>,
-    /// The service answers requests.
-    pub(crate) answers: bool,
-}
-
-impl Ctx<'_> {
-    /// Who we are, for a peer to read. Never empty: Skapi's client takes a `pickup` or `hungup` with an
-    /// empty text for one that is not there.
-    fn own_user(&self) -> String {
-        self.own.map_or_else(|| "unknown".to_owned(), |ready| ready.user_id.as_str().to_owned())
-    }
-
-    fn ice_servers(&self) -> Vec<IceServer> {
-        let of_service = self.own.map_or(&[][..], |ready| &ready.ice_servers);
-        self.config.ice_servers.iter().chain(of_service).cloned().collect()
-    }
-
-    fn open_request(&mut self, purpose: Purpose) -> Option<RequestRef> {
-        self.requests.open(purpose, self.now, self.config.request_timeout)
-    }
-}
-
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
-    calls: BTreeMap<CallId, Call>,
-    by_peer: BTreeMap<ConnectionId, CallId>,
-    by_key: BTreeMap<CallKey, CallId>,
+    /// In boxes, since a map sets aside room for as many again.
+    calls: OrderedMap<CallId, Box<Call>>,
+    by_peer: OrderedMap<ConnectionId, CallId>,
+    by_key: OrderedMap<CallKey, CallId>,
     next_id: u64,
     echoes: Echoes,
     leftovers: Leftovers,
     farewells: Farewells,
     user_calls: UserCalls,
+    asks: Asks,
 }
 
 impl Calls {
-    pub(crate) fn place(
-        &mut self,
-        peer: ConnectionId,
-        options: &PlaceOptions,
-        ctx: &mut Ctx<'_>,
-    ) -> Result<CallId, PlaceError> {
-        if ctx.own.is_some_and(|own| own.cid == peer) {
-            return Err(PlaceError::ToSelf);
-        }
-        if let Some(call) = self.by_peer.get(&peer) {
-            return Err(PlaceError::AlreadyInCall(*call));
-        }
-        if self.calls.len() >= ctx.config.max_calls {
-            return Err(PlaceError::TooManyCalls(self.calls.len()));
-        }
-        let (id, key) = (self.new_id(), CallKey(ctx.rng.next_u64()));
-        let mut call = Call::place(id, key, peer, options, ctx);
-        call.waits_for_pickup = self.leftovers.are_with(&call.peer);
-        self.insert(call);
-        Ok(id)
-    }
-
     pub(crate) fn accept(&mut self, id: CallId, ctx: &mut Ctx<'_>) -> Result<(), UnknownCall> {
         self.calls.get_mut(&id).ok_or(UnknownCall(id))?.accept(ctx);
         Ok(())
@@ -175,6 +112,9 @@ impl Calls {
             && content.call.is_none()
             && self.echoes.absorb(&from, ctx.now)
         {
+            return;
+        }
+        if self.on_said_by_device(&content, &user, &from, ctx) {
             return;
         }
         let Some(id) = self.find(&content, &user, &from) else {
@@ -217,9 +157,22 @@ impl Calls {
     }
 
     pub(crate) fn on_peer_disconnected(&mut self, peer: &ConnectionId, ctx: &mut Ctx<'_>) {
-        self.leftovers.forget(peer);
         if let Some(id) = self.by_peer.get(peer).copied() {
             self.step(id, ctx, Call::on_peer_disconnected);
+        }
+    }
+
+    /// The service says what has become of the link of somebody we have spoken with.
+    pub(crate) fn on_peer_link(
+        &mut self,
+        peer: &ConnectionId,
+        state: &LinkState,
+        ctx: &mut Ctx<'_>,
+    ) {
+        if *state == LinkState::Gone {
+            self.on_peer_disconnected(peer, ctx);
+        } else if let Some(call) = self.by_peer.get(peer).and_then(|id| self.calls.get_mut(id)) {
+            call.on_peer_link(state, ctx);
         }
     }
 
@@ -234,6 +187,7 @@ impl Calls {
 
     pub(crate) fn on_link_up(&mut self, ctx: &mut Ctx<'_>) {
         for call in self.calls.values_mut() {
+            call.lose_sight_of_peer();
             call.on_link_back(ctx);
         }
         self.farewells.on_link_up(ctx.out);
@@ -242,22 +196,10 @@ impl Calls {
     /// Our connection is over, and with it what was under way. Calls that are up need none, and those
     /// whose peer gets everything in the end go on until their time is over. The others cannot.
     pub(crate) fn on_connection_gone(&mut self, ctx: &mut Ctx<'_>) {
-        self.finish_where(|call| !call.outlives_link(), EndReason::SignalingLost, ctx);
-    }
-
-    pub(crate) fn on_timeout(&mut self, ctx: &mut Ctx<'_>) {
-        let due: Vec<_> = self
-            .calls
-            .values()
-            .filter(|call| call.next_deadline().is_some_and(|deadline| deadline <= ctx.now))
-            .map(|call| call.id)
-            .collect();
-        for id in due {
-            self.step(id, ctx, Call::on_timeout);
-            self.step(id, ctx, Call::on_delivery_timeout);
-        }
-        self.echoes.forget_old(ctx.now);
-        self.farewells.on_timeout(ctx.now, ctx.out);
+        let lost_for = ctx.link_lost_for.unwrap_or_default();
+        let reason = EndReason::SignalingLost { lost_for };
+        self.finish_where(|call| !call.outlives_link(), reason, ctx);
+        self.calls.values_mut().for_each(|call| call.forget_peer_link());
     }
 
     /// The session closes: every call ends.
@@ -268,31 +210,18 @@ impl Calls {
         }
         self.echoes = Echoes::default();
         self.farewells = Farewells::default();
-    }
-
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let calls = self.calls.values().filter_map(Call::next_deadline).min();
-        let others = [self.echoes.next_deadline(), self.farewells.next_deadline()];
-        others.into_iter().flatten().chain(calls).min()
+        self.asks.close(ctx.out);
     }
 
     /// Whether a call goes on that does not need the service.
     pub(crate) fn any_is_up(&self) -> bool {
-        self.calls.values().any(Call::is_up)
-    }
-
-    pub(crate) fn info(&self, id: CallId) -> Option<CallInfo> {
-        self.calls.get(&id).map(Call::info)
-    }
-
-    pub(crate) fn infos(&self) -> impl Iterator<Item = CallInfo> + '_ {
-        self.calls.values().map(Call::info)
+        self.calls.values().any(|call| call.is_up())
     }
 
     /// Calls, and entries of the tables that lead to them.
     pub(crate) fn len(&self) -> (usize, usize) {
         let index = self.by_peer.len() + self.by_key.len() + self.echoes.len();
-        (self.calls.len(), index + self.farewells.len() + self.user_calls.len())
+        (self.calls.len(), index + self.farewells.len() + self.user_calls.len() + self.asks.len())
     }
 
     /// Contents that the peers have not acknowledged.
@@ -333,7 +262,7 @@ impl Calls {
         if let Some(key) = call.key {
             self.by_key.insert(key, call.id);
         }
-        self.calls.insert(call.id, call);
+        self.calls.insert(call.id, Box::new(call));
     }
 
     /// Lets a call take a step, and ends it if the step says so.
@@ -348,7 +277,10 @@ impl Calls {
         };
         match step(call, ctx) {
             ControlFlow::Break(end) => self.finish(id, end, ctx),
-            ControlFlow::Continue(()) => self.after_step(id, ctx),
+            ControlFlow::Continue(()) => {
+                self.after_step(id, ctx);
+                self.advance_handover(id, ctx);
+            }
         }
     }
 
@@ -365,7 +297,7 @@ impl Calls {
     }
 
     fn finish(&mut self, id: CallId, end: CallEnd, ctx: &mut Ctx<'_>) {
-        let Some(call) = self.calls.remove(&id) else {
+        let Some(mut call) = self.calls.remove(&id) else {
             return;
         };
         self.by_peer.remove(&call.peer);
@@ -376,7 +308,9 @@ impl Calls {
             self.echoes.expect(call.peer.clone(), ctx.now);
         }
         self.leftovers.note(&call);
+        let (key, handover) = (call.key, std::mem::take(&mut call.handover));
         call.finish(end.clone(), &mut self.farewells, ctx);
         self.after_end(id, &end, ctx);
+        self.end_handover(key, handover, &end, ctx);
     }
 }

@@ -24,9 +24,10 @@ use skapi_rtc_protocol::{Capability, RtcSignal, SessionDescription};
 use super::{
     Ctx,
     call::{Call, Flow, Phase},
+    change::Change,
     engine::engine_failed,
 };
-use crate::{Instant, OpId, Role, RtcAction, RtcOutcome};
+use crate::{ChangeError, Instant, OpId, Role, RtcAction, RtcOutcome};
 
 /// How long an offer in a running call waits for its answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -42,6 +43,7 @@ pub(super) struct Negotiation {
     state: State,
     /// What waits for an offer of ours.
     wanted: Wanted,
+    pub(super) change: Change,
     /// Offers of ours in the running call so far.
     rounds: u32,
     /// How often in a row an offer was not answered.
@@ -107,6 +109,7 @@ impl Call {
         if restart {
             self.renew_ice_servers(ctx);
         }
+        self.negotiation.change.goes_out();
         let op = self.engine.ask(RtcAction::MakeOffer { ice_restart: restart }, ctx.out);
         self.negotiation.state = State::Offering(op);
     }
@@ -149,6 +152,7 @@ impl Call {
         if ours {
             self.negotiation.quiet_until = Some(ctx.now + REFUSED_PAUSE);
             self.engine.ask(RtcAction::Rollback, ctx.out);
+            self.change_failed(ChangeError::Refused, ctx);
             self.settle(ctx);
         }
     }
@@ -173,11 +177,14 @@ impl Call {
         if self.negotiation.quiet_until.take().is_some_and(|_| self.is_stable()) {
             return self.negotiate_if_needed(ctx);
         }
-        self.take_offer_back(ctx);
         self.negotiation.unanswered += 1;
         if self.negotiation.unanswered >= MAX_TRIES {
             self.negotiation.unanswered = 0;
+            self.change_failed(ChangeError::Unanswered, ctx);
+            self.take_offer_back(ctx);
             self.negotiation.wanted = Wanted::default();
+        } else {
+            self.take_offer_back(ctx);
         }
         self.settle(ctx);
     }
@@ -186,6 +193,7 @@ impl Call {
     fn take_offer_back(&mut self, ctx: &mut Ctx<'_>) {
         self.engine.ask(RtcAction::Rollback, ctx.out);
         self.negotiation.wanted.change = true;
+        self.negotiation.change.comes_back();
     }
 
     /// Starts ICE anew, with whatever else waits; an offer that is out is taken back for it.
@@ -221,6 +229,7 @@ impl Call {
             return;
         }
         self.negotiation.wanted.change = true;
+        self.change_wanted(ctx);
         self.negotiate_if_needed(ctx);
     }
 
@@ -277,7 +286,10 @@ impl Call {
                 Flow::Continue(())
             }
             Ok(RtcOutcome::Done) => engine_failed("it made no offer".to_owned()),
-            Err(what) => self.on_step_failed(what, ctx),
+            Err(what) => {
+                self.change_failed(ChangeError::Engine(what.clone()), ctx);
+                self.on_step_failed(what, ctx)
+            }
         }
     }
 
@@ -323,8 +335,10 @@ impl Call {
             if self.negotiation.remote.is_some() {
                 self.engine.ask(RtcAction::Rollback, ctx.out);
             }
+            self.change_failed(ChangeError::Engine(what.clone()), ctx);
             return self.on_step_failed(what, ctx);
         }
+        self.negotiation.change.has_arrived();
         self.described(answer, ctx);
         self.settle(ctx);
         Flow::Continue(())
@@ -344,7 +358,7 @@ impl Call {
     }
 
     fn send_of_round(&mut self, signal: RtcSignal, round: Option<u32>, ctx: &mut Ctx<'_>) {
-        let mut content = self.content(signal);
+        let mut content = self.content(signal, ctx.config);
         content.round = round;
         self.send_content(content, None, ctx);
     }

@@ -83,6 +83,7 @@ impl Call {
             return Flow::Continue(());
         }
         self.interrupted(ctx);
+        self.away_and_interrupted(ctx);
         if self.restart.state == State::Fine {
             self.restart.state = State::Patient { until: ctx.now + ctx.config.disconnected_grace };
         }

@@ -10,15 +10,15 @@
 //!
 //! Each leg is a call of its own, with its own peer connection: an offer can be answered only once.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::fmt;
 
 use skapi_rtc_protocol::ConnectionId;
 
 use super::{Calls, Ctx, PlaceError, PlaceOptions};
-use crate::{CallEnd, CallId, EndReason, Event, Side, UserCallEvent};
+use crate::{
+    CallEnd, CallId, EndReason, Event, Side, UserCallEvent,
+    ordered::{OrderedMap, OrderedSet},
+};
 
 /// Connections of a user that are called at a time; a service allows a user no more.
 const MAX_LEGS: usize = 32;
@@ -45,14 +45,14 @@ pub struct PlacedUserCall {
 
 #[derive(Debug, Default)]
 pub(super) struct UserCalls {
-    calls: BTreeMap<UserCallId, UserCall>,
-    by_leg: BTreeMap<CallId, UserCallId>,
+    calls: OrderedMap<UserCallId, UserCall>,
+    by_leg: OrderedMap<CallId, UserCallId>,
     last_id: u64,
 }
 
 #[derive(Debug)]
 struct UserCall {
-    legs: BTreeSet<CallId>,
+    legs: OrderedSet<CallId>,
     decline_ends_all: bool,
     rings: bool,
     /// The best of the reasons for which legs have ended.
@@ -65,7 +65,7 @@ impl UserCalls {
     }
 
     /// The call is over: its legs belong to nothing any more.
-    fn remove(&mut self, id: UserCallId) -> BTreeSet<CallId> {
+    fn remove(&mut self, id: UserCallId) -> OrderedSet<CallId> {
         let legs = self.calls.remove(&id).map(|call| call.legs).unwrap_or_default();
         for leg in &legs {
             self.by_leg.remove(leg);

@@ -1,5 +1,6 @@
 //! The whole session: inputs and wishes in, outputs out, link, group and calls in between.
 
+mod handover;
 mod news;
 
 use skapi_rtc_protocol::{
@@ -335,6 +336,7 @@ impl Session {
             rng: &mut self.rng,
             own: self.own.as_ref(),
             answers: self.own.is_some() && self.link.is_up(),
+            link_lost_for: self.link.lost_for(now),
         };
         f(&mut self.calls, &mut ctx)
     }

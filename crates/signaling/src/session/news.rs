@@ -1,6 +1,6 @@
 //! What happened outside, taken in: frames, the link, and time.
 
-use skapi_rtc_protocol::{NoticeCode, ServerFrame};
+use skapi_rtc_protocol::{Notice, NoticeCode, ServerFrame};
 
 use super::Session;
 use crate::{
@@ -43,12 +43,16 @@ impl Session {
                 self.with_calls(now, |calls, ctx| calls.on_rtc_frame(&content, user, from, ctx));
             }
             ServerFrame::Notice(notice) => {
-                let gone =
-                    (notice.code == NoticeCode::UserDisconnected).then(|| notice.from.clone());
-                self.out.event(Event::Notice(notice));
-                if let Some(peer) = gone {
-                    self.with_calls(now, |calls, ctx| calls.on_peer_disconnected(&peer, ctx));
-                }
+                self.out.event(Event::Notice(notice.clone()));
+                let Notice { code, user, from, .. } = notice;
+                self.with_calls(now, |calls, ctx| match code {
+                    NoticeCode::UserDisconnected => calls.on_peer_disconnected(&from, ctx),
+                    NoticeCode::UserJoined => calls.on_joined(&user, &from, ctx),
+                    _ => {}
+                });
+            }
+            ServerFrame::Link { state, of } => {
+                self.with_calls(now, |calls, ctx| calls.on_peer_link(&of, &state, ctx));
             }
             ServerFrame::Done { reference } => self.on_answer(now, reference, Ok(())),
             ServerFrame::GoingAway(going_away) => {
@@ -72,11 +76,11 @@ impl Session {
 
     /// The service has greeted, or has shown that it does not.
     fn on_greeted(&mut self, now: Instant, continuity: Continuity) {
-        let again = self.link.came_again();
         self.out.on_greeted();
         if continuity == Continuity::Broken {
             self.on_connection_gone(now);
         }
+        let again = self.link.came_again();
         self.out.event(Event::Connected { ready: self.own.clone(), again });
         match continuity {
             Continuity::Seamless => {

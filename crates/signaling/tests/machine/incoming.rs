@@ -92,6 +92,23 @@ fn the_callers_patience_ends_first() {
 }
 
 #[test]
+fn it_rings_no_longer_than_the_callee_wants_though_the_caller_says_nothing() {
+    let mut desk = Desk::up_with(Config::default().ring_timeout(secs(7)));
+    let bob = Peer::ours("bob");
+    let call = bob.calls(&mut desk);
+    desk.wait(secs(6));
+    assert_eq!(desk.phase(call), Some(CallPhase::Ringing));
+    desk.wait(secs(1));
+    assert_eq!(desk.said()[0].reason, Some(HangupReason::NoAnswer));
+    assert_eq!(desk.end_of(call), local(EndReason::NoAnswer));
+    // It is the caller's own time that counts for calls that go out.
+    let mut bob = Peer::ours("bob");
+    let call = bob.is_called(&mut desk);
+    desk.wait(secs(29));
+    assert_eq!(desk.phase(call), Some(CallPhase::Dialing));
+}
+
+#[test]
 fn during_another_call_it_waits_if_the_application_wants_to_decide() {
     let (mut desk, bob, eve) = (Desk::up(), Peer::ours("bob"), with_key(Peer::ours("eve"), 2));
     let first = bob.talks_as_caller(&mut desk);

@@ -20,7 +20,11 @@ fn a_call_that_is_not_up_cannot_go_on() {
             _ => bob.calls(&mut desk),
         };
         desk.link_lost();
-        assert_eq!(desk.end_of(call), local(EndReason::SignalingLost), "{phase:?}");
+        assert_eq!(
+            desk.end_of(call),
+            local(EndReason::SignalingLost { lost_for: secs(0) }),
+            "{phase:?}"
+        );
         // The peer is told as soon as that is possible, if it knows of the call at all.
         desk.wait(secs(1));
         desk.link_up();
@@ -41,7 +45,7 @@ fn while_the_answer_is_being_made_a_call_cannot_go_on_either() {
     let call = bob.calls(&mut desk);
     desk.accept(call);
     desk.link_lost();
-    assert_eq!(desk.end_of(call), local(EndReason::SignalingLost));
+    assert_eq!(desk.end_of(call), local(EndReason::SignalingLost { lost_for: secs(0) }));
 }
 
 #[test]
@@ -139,4 +143,39 @@ fn a_refusal_closes_the_session_only_once_no_call_needs_it() {
     desk.input(refused());
     let closed = Event::Closed(CloseReason::Refused("expired token".to_owned()));
     assert_eq!(desk.events().last(), Some(&closed));
+}
+
+#[test]
+fn an_end_by_a_lost_link_says_for_how_long() {
+    let (mut desk, mut bob) = (Desk::up_resumable(), Peer::ours("bob"));
+    // The service takes nobody up again for twelve seconds, and then knows nothing of the call.
+    let call = bob.is_called(&mut desk);
+    desk.link_lost();
+    let lost = desk.now;
+    while desk.now - lost < secs(12) {
+        desk.wait(secs(1));
+        desk.input(Input::LinkDown(LinkLoss::lost("refused")));
+    }
+    assert_eq!(desk.phase(call), Some(CallPhase::Dialing));
+    desk.wait(secs(8));
+    let lost_for = desk.now - lost;
+    desk.link_up();
+    desk.greet("m-2");
+    assert_eq!(desk.end_of(call), local(EndReason::SignalingLost { lost_for }));
+    // The next loss counts from its own beginning.
+    desk.forget();
+    let call = Peer::ours("eve").calls(&mut desk);
+    desk.link_lost();
+    assert_eq!(desk.end_of(call), local(EndReason::SignalingLost { lost_for: secs(0) }));
+}
+
+#[test]
+fn a_call_whose_time_ends_while_the_link_is_down_was_not_unanswered() {
+    let (mut desk, mut bob) = (Desk::up_resumable(), Peer::ours("bob"));
+    let call = bob.is_called(&mut desk);
+    desk.wait(secs(18));
+    desk.link_lost();
+    desk.wait(secs(12));
+    let lost_for = secs(12);
+    assert_eq!(desk.end_of(call), local(EndReason::SignalingLost { lost_for }));
 }

@@ -13,7 +13,11 @@ mod engine_faults;
 #[cfg(test)]
 mod glare;
 #[cfg(test)]
+mod greeting;
+#[cfg(test)]
 mod group;
+#[cfg(test)]
+mod handover;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
@@ -31,6 +35,8 @@ mod peer;
 #[cfg(test)]
 mod peer_gone;
 #[cfg(test)]
+mod pick_up;
+#[cfg(test)]
 mod posts;
 #[cfg(test)]
 mod renegotiation;
@@ -40,6 +46,8 @@ mod restart;
 mod resume;
 #[cfg(test)]
 mod stock;
+#[cfg(test)]
+mod successor;
 #[cfg(test)]
 mod transport;
 #[cfg(test)]

@@ -14,8 +14,8 @@ pub(crate) struct Peer {
     pub(crate) user: UserId,
     /// The key of the call it is in; Skapi's client has none.
     pub(crate) key: Option<CallKey>,
-    ours: bool,
-    restarts: bool,
+    pub(crate) ours: bool,
+    pub(crate) restarts: bool,
 }
 
 impl Peer {
@@ -44,13 +44,19 @@ impl Peer {
         let introduces = self.ours
             && matches!(
                 signal,
-                RtcSignal::Offer(_) | RtcSignal::Answer(_) | RtcSignal::Ringing | RtcSignal::None
+                RtcSignal::Offer(_)
+                    | RtcSignal::Answer(_)
+                    | RtcSignal::Ringing
+                    | RtcSignal::Hello
+                    | RtcSignal::None
             );
         let mut content = RtcContent::new(signal);
         content.call = self.key;
         content.capabilities = introduces.then(|| {
             let mut known = vec![Capability::Ringing, Capability::Renegotiate];
-            known.extend(self.restarts.then_some(Capability::Restart));
+            if self.restarts {
+                known.extend([Capability::Restart, Capability::Hello]);
+            }
             known
         });
         self.sends(&content)

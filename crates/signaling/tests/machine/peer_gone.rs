@@ -1,16 +1,17 @@
 //! The service says that a peer's connection is gone.
 
 use skapi_rtc_protocol::{
-    ClientFrame, ErrorCode, GroupName, Notice, NoticeCode, RtcSignal, ServerFrame,
+    ClientFrame, ErrorCode, GroupName, LinkState, Notice, NoticeCode, Resumed, RtcSignal,
+    ServerFrame,
 };
 use skapi_rtc_signaling::{CallEvent, CallPhase, EndReason, RtcEvent};
 
 use super::{
-    harness::{Desk, cid, remote, secs},
+    harness::{Desk, OWN_CID, cid, millis, remote, secs},
     peer::Peer,
 };
 
-fn notice(peer: &Peer, code: NoticeCode) -> ServerFrame {
+pub(super) fn notice(peer: &Peer, code: NoticeCode) -> ServerFrame {
     ServerFrame::Notice(Notice {
         code,
         user: peer.user.clone(),
@@ -138,4 +139,108 @@ fn a_late_word_that_the_peer_is_gone_does_not_end_a_call_that_has_recovered() {
     desk.reports(call, RtcEvent::Connected);
     desk.refuse(*reference, ErrorCode::UnknownConnection);
     assert_eq!(desk.phase(call), Some(CallPhase::Established));
+}
+
+fn link(desk: &mut Desk, peer: &Peer, state: LinkState) {
+    desk.frame(ServerFrame::Link { state, of: peer.cid.clone() });
+}
+
+/// A peer whose process was killed while a call of it rings, or while it is called.
+#[test]
+fn a_peer_without_a_socket_is_waited_for_a_while_before_a_call_is_up() {
+    for ringing in [true, false] {
+        let (mut desk, mut bob) = (Desk::up_resumable(), Peer::ours("bob"));
+        let call = if ringing { bob.calls(&mut desk) } else { bob.is_called(&mut desk) };
+        link(&mut desk, &bob, LinkState::Lost);
+        desk.wait(secs(9));
+        assert!(desk.phase(call).is_some());
+        desk.forget();
+        desk.wait(secs(1));
+        // Should it come back after all, it finds that it was given up.
+        assert!(matches!(desk.signals()[..], [RtcSignal::HungUp(_)]));
+        assert_eq!(desk.end_of(call), remote(EndReason::PeerGone));
+    }
+}
+
+#[test]
+fn a_peer_that_comes_back_in_time_has_not_been_missed() {
+    for state in [Some(LinkState::Back), None] {
+        let (mut desk, bob) = (Desk::up_resumable(), Peer::ours("bob"));
+        let call = bob.calls(&mut desk);
+        link(&mut desk, &bob, LinkState::Lost);
+        desk.wait(secs(9));
+        match state {
+            Some(state) => link(&mut desk, &bob, state),
+            None => desk.hears(&bob, RtcSignal::None),
+        }
+        desk.wait(secs(9));
+        assert_eq!(desk.phase(call), Some(CallPhase::Ringing));
+    }
+}
+
+#[test]
+fn a_peer_without_a_socket_that_is_on_the_line_is_there() {
+    let (mut desk, mut bob) = (Desk::up_resumable(), Peer::restarts("bob"));
+    let call = bob.talks_as_callee(&mut desk);
+    link(&mut desk, &bob, LinkState::Lost);
+    desk.wait(secs(600));
+    assert_eq!(desk.phase(call), Some(CallPhase::Established));
+    // It may come back even then, but not for long.
+    desk.reports(call, RtcEvent::Disconnected);
+    desk.wait(millis(2_999));
+    assert_eq!(desk.phase(call), Some(CallPhase::Established));
+    desk.wait(millis(1));
+    assert_eq!(desk.end_of(call), remote(EndReason::PeerGone));
+}
+
+#[test]
+fn a_peer_without_socket_and_transports_is_gone_after_ten_seconds_unless_either_comes_back() {
+    let start = || {
+        let (mut desk, mut bob) = (Desk::up_resumable(), Peer::restarts("bob"));
+        let call = bob.talks_as_callee(&mut desk);
+        link(&mut desk, &bob, LinkState::Lost);
+        desk.wait(secs(5));
+        desk.reports(call, RtcEvent::Disconnected);
+        desk.wait(millis(4_999));
+        assert_eq!(desk.phase(call), Some(CallPhase::Established));
+        (desk, bob, call)
+    };
+    let (mut desk, _, call) = start();
+    desk.wait(millis(1));
+    assert_eq!(desk.end_of(call), remote(EndReason::PeerGone));
+
+    let (mut desk, _, call) = start();
+    desk.reports(call, RtcEvent::Connected);
+    desk.wait(secs(60));
+    assert_eq!(desk.phase(call), Some(CallPhase::Established));
+
+    // A change of networks: the link is back first, and a path is searched for.
+    let (mut desk, bob, call) = start();
+    desk.forget();
+    link(&mut desk, &bob, LinkState::Back);
+    assert!(matches!(desk.signals()[..], [RtcSignal::Restart(_)]));
+    desk.wait(secs(30));
+    assert_eq!(desk.phase(call), Some(CallPhase::Established));
+}
+
+#[test]
+fn who_has_no_link_itself_gives_nobody_up() {
+    let (mut desk, bob) = (Desk::up_resumable(), Peer::ours("bob"));
+    let call = bob.calls(&mut desk);
+    link(&mut desk, &bob, LinkState::Lost);
+    desk.link_lost();
+    desk.wait(secs(20));
+    assert_eq!(desk.phase(call), Some(CallPhase::Ringing));
+    desk.link_up();
+    desk.greet_resumable(OWN_CID, Some(Resumed { received: 1, complete: true }));
+    desk.wait(secs(10));
+    assert_eq!(desk.end_of(call), remote(EndReason::PeerGone));
+}
+
+#[test]
+fn what_the_service_says_to_all_counts_without_a_group_too() {
+    let (mut desk, mut bob) = (Desk::up_resumable(), Peer::ours("bob"));
+    let call = bob.is_called(&mut desk);
+    link(&mut desk, &bob, LinkState::Gone);
+    assert_eq!(desk.end_of(call), remote(EndReason::PeerGone));
 }

@@ -1,7 +1,7 @@
 //! New offers in a running call: from either side, from both, and with engines that fail.
 
 use skapi_rtc_protocol::{RtcContent, RtcSignal, SessionDescription};
-use skapi_rtc_signaling::{CallPhase, RtcAction, RtcEvent};
+use skapi_rtc_signaling::{CallEvent, CallPhase, ChangeError, RtcAction, RtcEvent};
 
 use super::{
     harness::{Desk, candidate, sdp, secs},
@@ -10,6 +10,10 @@ use super::{
 
 fn offer(ufrag: &str) -> SessionDescription {
     SessionDescription::offer(sdp(ufrag))
+}
+
+fn broken() -> CallEvent {
+    CallEvent::ChangeFailed(ChangeError::Engine("broken".to_owned()))
 }
 
 #[test]
@@ -158,6 +162,7 @@ fn an_answer_that_the_engine_refuses_is_rolled_back() {
     desk.hears(&bob, bob.answer());
     assert!(matches!(desk.engine_fails(), RtcAction::AcceptAnswer(_)));
     assert_eq!(desk.engine_works(), [RtcAction::Rollback]);
+    assert_eq!(desk.call_events(), [broken()]);
     assert_eq!(desk.phase(call), Some(CallPhase::Established));
     desk.reports(call, RtcEvent::NegotiationNeeded);
     assert!(matches!(desk.engine_works()[..], [RtcAction::MakeOffer { .. }]));
@@ -169,6 +174,7 @@ fn an_offer_that_cannot_be_made_leaves_the_call_as_it_was() {
     let call = bob.talks_as_callee(&mut desk);
     desk.reports(call, RtcEvent::NegotiationNeeded);
     desk.engine_fails();
+    assert_eq!(desk.call_events(), [broken()]);
     assert_eq!(desk.phase(call), Some(CallPhase::Established));
     desk.reports(call, RtcEvent::NegotiationNeeded);
     assert!(matches!(desk.engine_works()[..], [RtcAction::MakeOffer { .. }]));
@@ -201,8 +207,10 @@ fn an_offer_that_the_peer_refuses_is_taken_back_and_made_again_only_after_a_whil
     desk.engine_works();
     desk.frame(refuses(&bob, 2));
     assert_eq!(desk.engine_works(), [], "that is another one");
+    assert_eq!(desk.call_events(), []);
     desk.frame(refuses(&bob, 1));
     assert_eq!(desk.engine_works(), [RtcAction::Rollback]);
+    assert_eq!(desk.call_events(), [CallEvent::ChangeFailed(ChangeError::Refused)]);
     // An engine says so again after a rollback.
     desk.reports(call, RtcEvent::NegotiationNeeded);
     desk.wait(secs(9));
@@ -228,6 +236,7 @@ fn an_offer_that_nobody_answers_is_made_three_times() {
         desk.wait(secs(15));
     }
     assert_eq!(offers, 3);
+    assert_eq!(desk.call_events(), [CallEvent::ChangeFailed(ChangeError::Unanswered)]);
     assert_eq!(desk.phase(call), Some(CallPhase::Established));
     desk.reports(call, RtcEvent::NegotiationNeeded);
     assert!(matches!(desk.engine_works()[..], [RtcAction::MakeOffer { .. }]));
@@ -259,4 +268,42 @@ fn an_answer_repeats_the_number_of_its_offer() {
     desk.frame(bob.sends(&content));
     desk.engine_works();
     assert_eq!(desk.said()[0].round, Some(3));
+}
+
+#[test]
+fn a_change_that_crosses_the_peers_is_told_only_when_its_own_turn_fails() {
+    let (mut desk, bob) = (Desk::up(), Peer::ours("bob"));
+    let call = bob.talks_as_caller(&mut desk);
+    desk.reports(call, RtcEvent::NegotiationNeeded);
+    desk.engine_works();
+    desk.frame(bob.renegotiates("wins"));
+    desk.engine_works();
+    // The first offer of ours was taken back: a refusal of it is about nothing.
+    desk.frame(refuses(&bob, 1));
+    assert_eq!(desk.call_events(), []);
+    desk.frame(refuses(&bob, 2));
+    assert_eq!(desk.call_events(), [CallEvent::ChangeFailed(ChangeError::Refused)]);
+}
+
+#[test]
+fn a_refusal_of_the_peers_own_wish_is_told_to_nobody_here() {
+    let (mut desk, mut bob) = (Desk::up(), Peer::restarts("bob"));
+    let call = bob.talks_as_callee(&mut desk);
+    // The machine offers for a restart, which is no change of the application's.
+    desk.reports(call, RtcEvent::Failed);
+    desk.hears(&bob, RtcSignal::Restart(skapi_rtc_protocol::Transports::Lost));
+    assert!(desk.engine_works().contains(&RtcAction::MakeOffer { ice_restart: true }));
+    desk.frame(refuses(&bob, 1));
+    assert_eq!(desk.call_events(), [CallEvent::Reconnecting]);
+}
+
+#[test]
+fn a_peer_that_takes_no_changes_is_offered_none_and_the_author_is_told_once() {
+    let (mut desk, mut page) = (Desk::up(), Peer::stock("page"));
+    let call = page.talks_as_callee(&mut desk);
+    for _ in 0..3 {
+        desk.reports(call, RtcEvent::NegotiationNeeded);
+    }
+    assert_eq!(desk.engine_works(), []);
+    assert_eq!(desk.call_events(), [CallEvent::ChangeFailed(ChangeError::Unsupported)]);
 }

@@ -94,7 +94,7 @@ fn a_call_that_rings_while_the_link_is_down_still_has_an_end() {
     let call = bob.is_called(&mut desk);
     desk.link_lost();
     desk.wait(secs(31));
-    assert_eq!(desk.end_of(call), local(EndReason::NoAnswer));
+    assert_eq!(desk.end_of(call), local(EndReason::SignalingLost { lost_for: secs(30) }));
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_connection_that_was_taken_over_comes_back_as_a_new_one() {
     let (mut desk, mut bob) = (Desk::up_resumable(), Peer::ours("bob"));
     let call = bob.is_called(&mut desk);
     desk.input(Input::LinkDown(LinkLoss::TakenOver { reason: "4003".to_owned() }));
-    assert_eq!(desk.end_of(call), local(EndReason::SignalingLost));
+    assert_eq!(desk.end_of(call), local(EndReason::SignalingLost { lost_for: secs(0) }));
     desk.wait(secs(1));
     assert_eq!(resumption(&desk), Resumption::default());
 }

@@ -140,6 +140,25 @@ fn after_a_call_it_did_not_take_only_its_last_answer_counts() {
     }
 }
 
+/// Its client connects again by itself, and keeps under our id what it had kept before.
+#[test]
+fn what_it_has_kept_outlives_its_connection() {
+    let (mut desk, mut bob) = (Desk::up(), Peer::stock("bob"));
+    let first = bob.is_called(&mut desk);
+    desk.hang_up(first);
+    let gone = skapi_rtc_protocol::NoticeCode::UserDisconnected;
+    desk.frame(super::peer_gone::notice(&bob, gone));
+    bob.cid = super::harness::cid("bob-2");
+    desk.engine_works();
+    desk.forget();
+    bob.is_called(&mut desk);
+    let answer = |ufrag: &str| SessionDescription::answer(sdp(ufrag));
+    desk.hears(&bob, RtcSignal::Answer(answer("stale")));
+    desk.hears(&bob, RtcSignal::Answer(answer("fresh")));
+    desk.hears(&bob, bob.pickup());
+    assert_eq!(desk.engine_works(), [RtcAction::AcceptAnswer(answer("fresh"))]);
+}
+
 #[test]
 fn an_echo_is_awaited_for_three_seconds() {
     let (mut desk, bob) = (Desk::up(), Peer::stock("bob"));

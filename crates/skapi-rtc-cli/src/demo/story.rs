@@ -124,7 +124,7 @@ impl Story {
         );
         if let Some(page) = page {
             human.push_str(&format!(
-                "\nOr in a browser, with Skapi's own client, to call {echo} or another tab:\n\n  {page}\n",
+                "\nOr in a browser, to call {echo} or another tab:\n\n  {page}\n",
                 echo = super::ECHO,
             ));
         }

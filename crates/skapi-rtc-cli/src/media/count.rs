@@ -67,6 +67,7 @@ impl Counters {
             kind: &'a str,
             id: &'a str,
         }
+        let output = *output;
         let mut readers = JoinSet::new();
         while let Some(mut track) = call.next_track().await {
             let (kind, id) = (track.kind().to_string(), track.id().to_owned());
@@ -76,8 +77,13 @@ impl Counters {
             );
             let counter = self.add(&track);
             readers.spawn(async move {
+                let mut flows = false;
                 while let Some(frame) = track.next_frame().await {
                     counter.frame(&frame);
+                    if !std::mem::replace(&mut flows, true) {
+                        let event = Event { event: "flows", kind: &kind, id: &id };
+                        output.line(format_args!("{kind} flows: track {id}"), &event);
+                    }
                 }
             });
         }

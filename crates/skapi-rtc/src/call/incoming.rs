@@ -5,7 +5,7 @@ use std::sync::Arc;
 use skapi_rtc_protocol::{ConnectionId, UserId};
 use skapi_rtc_signaling::{CallEnd, EndReason};
 
-use super::{Call, Lease, connected, ended};
+use super::{Call, CallEvents, Lease, connected, ended};
 use crate::{CallError, driver::Command, options::CallOptions};
 
 /// A call that rings here: `rtc:incoming`. Accept it with [`connect_rtc`](Self::connect_rtc); dropping it
@@ -30,6 +30,11 @@ impl IncomingCall {
     /// The caller.
     pub fn user(&self) -> &UserId {
         &self.user
+    }
+
+    /// What happens to the call from its beginning on, also once it is up. Several may listen.
+    pub fn events(&self) -> CallEvents {
+        self.lease.shared.events.from_the_beginning()
     }
 
     /// Accepts, and waits until the call is up.

@@ -1,18 +1,22 @@
 //! Calls, as the application holds them: going out, coming in, and up.
 
+mod events;
 mod incoming;
 mod outgoing;
 mod shared;
+mod successor;
 mod user;
+mod waiting;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use skapi_rtc_backend::{CandidatePair, ChannelError, ConnectionState, PeerStats};
 use skapi_rtc_protocol::{ConnectionId, UserId};
-use skapi_rtc_signaling::CallEnd;
-use tokio::sync::watch;
+use skapi_rtc_signaling::{CallEnd, ChangeError};
 
+use self::waiting::{connected, ended, over};
 pub use self::{
+    events::{CallEvent, CallEvents},
     incoming::IncomingCall,
     outgoing::{CallFuture, OutgoingCall},
     user::OutgoingUserCall,
@@ -23,7 +27,7 @@ pub(crate) use self::{
 };
 use crate::{
     CallError, Channel, ChannelOptions, LocalTrack, MediaError, RemoteTrack, driver::Command,
-    realtime::Handle,
+    realtime::Handle, runtime,
 };
 
 /// A call that is up.
@@ -32,22 +36,6 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Call {
     lease: Arc<Lease>,
-}
-
-/// What a call reports while it is up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CallEvent {
-    /// The state of the peer connection changed.
-    ConnectionState(ConnectionState),
-    /// The pair of candidates that carries the traffic was chosen or has changed.
-    SelectedPair(CandidatePair),
-    /// The connection is interrupted, and searched for.
-    Reconnecting,
-    /// It came back.
-    Reconnected,
-    /// The call is over. Last event.
-    Ended(CallEnd),
 }
 
 impl Call {
@@ -91,17 +79,32 @@ impl Call {
     /// Opens a further data channel; the peer finds it by its label.
     ///
     /// # Errors
-    /// When the call is not connected, or the options contradict each other.
+    /// When the call is not connected, or the options contradict each other; and [`CallError::Change`] when it
+    /// is the call's first and the peer does not agree to data channels.
     pub async fn open_channel(
         &self,
         options: impl Into<ChannelOptions>,
     ) -> Result<Channel, CallError> {
         let options = options.into();
         let connection = self.shared().connection().ok_or(CallError::NotConnected)?;
+        let mut events = self.events();
         let handle = connection.create_channel(&options.label, options.init).await?;
         let mut channel = Channel::new(handle);
-        channel.opened().await.map_err(|error| self.why(error))?;
-        Ok(channel)
+        let refused = tokio::select! {
+            biased;
+            opened = channel.opened() => {
+                opened.map_err(|error| self.why(error))?;
+                return Ok(channel);
+            }
+            refused = change_failed(&mut events) => refused,
+        };
+        // It may have been another change that failed: then this one opens all the same.
+        if let Some(opened) = runtime::within(CHANNEL_MAY_OPEN, channel.opened()).await {
+            opened.map_err(|error| self.why(error))?;
+            return Ok(channel);
+        }
+        channel.close().await;
+        Err(refused.into())
     }
 
     /// The next track that the peer sends, once its first packet is here; `None` when the call is over.
@@ -111,13 +114,15 @@ impl Call {
     }
 
     /// Sends one more track. A peer with Skapi's own client takes the negotiation that this needs for
-    /// another call, so for that peer tracks belong into the [`CallOptions`](crate::CallOptions).
+    /// another call, so for that peer tracks belong into the [`CallOptions`](crate::CallOptions). Whether the
+    /// peer takes the track shows later: if not, there is a [`CallEvent::ChangeFailed`].
     ///
     /// # Errors
     /// When the call is not connected, or the engine has none of the track's codecs.
     pub async fn add_track(&self, track: &LocalTrack) -> Result<(), CallError> {
         let connection = self.shared().connection().ok_or(CallError::NotConnected)?;
         track.attach(connection.add_track(track.init()).await?);
+        self.shared().sends(track);
         Ok(())
     }
 
@@ -127,6 +132,7 @@ impl Call {
     /// [`MediaError::UnknownTrack`](crate::MediaError::UnknownTrack) when the call does not send it.
     pub async fn remove_track(&self, track: &LocalTrack) -> Result<(), CallError> {
         let connection = self.shared().connection().ok_or(CallError::NotConnected)?;
+        self.shared().sends_no_longer(track);
         for part in track.parts() {
             match connection.remove_track(&part).await {
                 Err(MediaError::UnknownTrack) => {} // it belongs to another call
@@ -136,10 +142,9 @@ impl Call {
         Err(MediaError::UnknownTrack.into())
     }
 
-    /// What happens to the call from now on. Several may listen; one that does not read misses
-    /// intermediate states, never the last.
+    /// What happens to the call from now on. Several may listen.
     pub fn events(&self) -> CallEvents {
-        CallEvents::new(self.shared())
+        self.shared().events.from_now_on()
     }
 
     /// The state of the peer connection now.
@@ -152,13 +157,16 @@ impl Call {
         self.shared().pair.borrow().clone()
     }
 
-    /// Figures of the connection: a snapshot.
+    /// Figures of the connection: a snapshot, with the names of W3C webrtc-stats. Two of them say
+    /// [what flows](PeerStats::since).
     ///
     /// # Errors
     /// When the call is not connected.
     pub async fn stats(&self) -> Result<PeerStats, CallError> {
         let connection = self.shared().connection().ok_or(CallError::NotConnected)?;
-        Ok(connection.stats().await?)
+        let mut stats = connection.stats().await?;
+        stats.timestamp.get_or_insert(self.shared().clock.now().since_origin());
+        Ok(stats)
     }
 
     /// Waits for the end of the call and says why it ended. Cancel-safe.
@@ -191,68 +199,6 @@ impl Call {
     }
 }
 
-/// The events of a call, from the moment they were asked for.
-#[derive(Debug)]
-pub struct CallEvents {
-    stage: watch::Receiver<Stage>,
-    transport: watch::Receiver<ConnectionState>,
-    pair: watch::Receiver<Option<CandidatePair>>,
-    last: Option<Stage>,
-}
-
-impl CallEvents {
-    fn new(shared: &CallShared) -> Self {
-        let stage = shared.stage.subscribe();
-        // An interruption counts as told, so that its end is news.
-        let last = Some(stage.borrow().clone()).filter(|stage| *stage == Stage::Interrupted);
-        Self { stage, transport: shared.transport.subscribe(), pair: shared.pair.subscribe(), last }
-    }
-
-    /// The next event; `None` after [`CallEvent::Ended`]. Cancel-safe.
-    pub async fn next(&mut self) -> Option<CallEvent> {
-        loop {
-            if matches!(self.last, Some(Stage::Ended(_))) {
-                return None;
-            }
-            let now = self.stage.borrow().clone();
-            if matches!(now, Stage::Ended(_)) {
-                if let Some(event) = self.advance(now) {
-                    return Some(event);
-                }
-                continue;
-            }
-            tokio::select! {
-                biased;
-                Ok(()) = self.pair.changed() => {
-                    if let Some(pair) = self.pair.borrow_and_update().clone() {
-                        return Some(CallEvent::SelectedPair(pair));
-                    }
-                }
-                Ok(()) = self.transport.changed() => {
-                    return Some(CallEvent::ConnectionState(*self.transport.borrow_and_update()));
-                }
-                changed = self.stage.changed() => {
-                    changed.ok()?;
-                    let now = self.stage.borrow_and_update().clone();
-                    if let Some(event) = self.advance(now) {
-                        return Some(event);
-                    }
-                }
-            }
-        }
-    }
-
-    fn advance(&mut self, now: Stage) -> Option<CallEvent> {
-        let before = self.last.replace(now.clone());
-        match now {
-            Stage::Ended(end) => Some(CallEvent::Ended(end)),
-            Stage::Interrupted => Some(CallEvent::Reconnecting),
-            Stage::Connected if before == Some(Stage::Interrupted) => Some(CallEvent::Reconnected),
-            _ => None,
-        }
-    }
-}
-
 /// A handle's hold on a call: when the last one goes, the call is hung up.
 #[derive(Debug)]
 pub(crate) struct Lease {
@@ -278,35 +224,17 @@ impl Drop for Lease {
     }
 }
 
-async fn ended(shared: &CallShared) -> CallEnd {
-    let mut stage = shared.stage.subscribe();
+/// A channel that is going to open opens within a round trip.
+const CHANNEL_MAY_OPEN: Duration = Duration::from_secs(2);
+
+/// Waits until a change has failed.
+async fn change_failed(events: &mut CallEvents) -> ChangeError {
     loop {
-        if let Stage::Ended(end) = &*stage.borrow_and_update() {
-            return end.clone();
+        match events.next().await {
+            Some(CallEvent::ChangeFailed(error)) => return error,
+            Some(_) => {}
+            // The call is over, and whatever is waited for besides this.
+            None => std::future::pending().await,
         }
-        if stage.changed().await.is_err() {
-            // We hold the sender, so this cannot happen.
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-fn over(shared: &CallShared) -> CallError {
-    match &*shared.stage.borrow() {
-        Stage::Ended(end) => CallError::Ended(end.clone()),
-        _ => CallError::NotConnected,
-    }
-}
-
-/// Waits until a call is connected.
-async fn connected(shared: &CallShared) -> Result<(), CallError> {
-    let mut stage = shared.stage.subscribe();
-    let reached = stage
-        .wait_for(|stage| matches!(stage, Stage::Connected | Stage::Interrupted | Stage::Ended(_)))
-        .await;
-    match reached.as_deref() {
-        Ok(Stage::Ended(end)) => Err(CallError::Ended(end.clone())),
-        Ok(_) => Ok(()),
-        Err(_) => Err(CallError::SessionClosed),
     }
 }

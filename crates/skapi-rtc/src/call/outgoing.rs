@@ -30,9 +30,9 @@ impl OutgoingCall {
         &self.lease.shared.peer
     }
 
-    /// What happens to the call from now on, also once it is up.
+    /// What happens to the call from its beginning on, also once it is up. Several may listen.
     pub fn events(&self) -> CallEvents {
-        CallEvents::new(&self.lease.shared)
+        self.lease.shared.events.from_the_beginning()
     }
 
     /// Waits until it rings at the other side, and says whether it did: a call can end, or be answered by

@@ -9,7 +9,8 @@ use skapi_rtc_protocol::{ConnectionId, UserId};
 use skapi_rtc_signaling::{CallEnd, CallId};
 use tokio::sync::{Notify, watch};
 
-use crate::{Channel, RemoteTrack, options::CallOptions};
+use super::{CallEvent, events::EventLog, successor::Successor};
+use crate::{Channel, LocalTrack, RemoteTrack, options::CallOptions, runtime::Clock};
 
 /// Channels and tracks of a call that nobody has asked for yet. A peer that opens more gets them closed
 /// or not heard.
@@ -33,18 +34,21 @@ pub(crate) struct CallShared {
     pub(crate) stage: watch::Sender<Stage>,
     pub(crate) transport: watch::Sender<ConnectionState>,
     pub(crate) pair: watch::Sender<Option<CandidatePair>>,
+    pub(crate) events: Arc<EventLog>,
+    pub(crate) clock: Clock,
     claims_changed: Notify,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     user: Option<UserId>,
     has_rung: bool,
     options: CallOptions,
     connection: Option<Arc<dyn PeerConnection>>,
     unclaimed: Vec<Channel>,
     unclaimed_tracks: Vec<RemoteTrack>,
+    pub(super) successor: Successor,
 }
 
 impl CallShared {
@@ -60,6 +64,8 @@ impl CallShared {
             stage: watch::Sender::new(Stage::Calling),
             transport: watch::Sender::new(ConnectionState::New),
             pair: watch::Sender::new(None),
+            events: EventLog::new(),
+            clock: Clock::start(),
             claims_changed: Notify::new(),
             state: Mutex::new(State { user, options, ..State::default() }),
         }
@@ -75,8 +81,35 @@ impl CallShared {
         }
     }
 
-    /// Moves the call on.
-    pub(crate) fn set_stage(&self, stage: Stage) {
+    /// The state of the peer connection has changed.
+    pub(crate) fn set_transport(&self, state: ConnectionState) {
+        self.transport.send_replace(state);
+        self.events.push(CallEvent::ConnectionState(state));
+    }
+
+    /// Another pair of candidates carries the traffic.
+    pub(crate) fn set_pair(&self, pair: CandidatePair) {
+        self.pair.send_replace(Some(pair.clone()));
+        self.events.push(CallEvent::SelectedPair(pair));
+    }
+
+    /// Something happened that moves the call on, or is only to be told.
+    pub(crate) fn tell(&self, event: CallEvent) {
+        let stage = match &event {
+            CallEvent::Ringing => Some(Stage::Ringing),
+            CallEvent::Accepted => Some(Stage::Accepted),
+            CallEvent::Connected | CallEvent::Reconnected => Some(Stage::Connected),
+            CallEvent::Reconnecting => Some(Stage::Interrupted),
+            CallEvent::Ended(end) => Some(Stage::Ended(end.clone())),
+            _ => None,
+        };
+        self.events.push(event);
+        if let Some(stage) = stage {
+            self.set_stage(stage);
+        }
+    }
+
+    fn set_stage(&self, stage: Stage) {
         if stage == Stage::Ringing {
             self.lock().has_rung = true;
         }
@@ -95,6 +128,15 @@ impl CallShared {
 
     pub(crate) fn set_options(&self, options: CallOptions) {
         self.lock().options = options;
+    }
+
+    /// A further track is part of the call: of what takes its place, too.
+    pub(super) fn sends(&self, track: &LocalTrack) {
+        self.lock().options.tracks.push(track.clone());
+    }
+
+    pub(super) fn sends_no_longer(&self, track: &LocalTrack) {
+        self.lock().options.tracks.retain(|other| other != track);
     }
 
     pub(crate) fn connection(&self) -> Option<Arc<dyn PeerConnection>> {
@@ -191,7 +233,7 @@ impl CallShared {
         Some(state.unclaimed.remove(at))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{future::IntoFuture, sync::Arc};
 
+use skapi_rtc_backend::MaybeSend;
 use skapi_rtc_protocol::{ConnectionId, UserId};
 use skapi_rtc_signaling::{CallEnd, CallId};
 use tokio::sync::watch;
@@ -70,6 +71,20 @@ impl OutgoingUserCall {
             }
             Some(UserStage::Ended(end)) => Err(CallError::Ended(end)),
             _ => Err(CallError::SessionClosed),
+        }
+    }
+
+    /// Waits until nobody can accept any more, and says why; `None` once somebody has. Does not hold the call: it is
+    /// cancelled when this value is dropped, and that is told.
+    pub fn ended(&self) -> impl Future<Output = Option<CallEnd>> + MaybeSend + use<> {
+        let mut stages = self.placed.stage.clone();
+        async move {
+            let over =
+                |stage: &UserStage| matches!(stage, UserStage::Answered(_) | UserStage::Ended(_));
+            match stages.wait_for(over).await.as_deref() {
+                Ok(UserStage::Ended(end)) => Some(end.clone()),
+                _ => None,
+            }
         }
     }
 

@@ -7,10 +7,10 @@ use skapi_rtc_backend::{
     Backend, ConnectionState, MediaError, OfferOptions, PeerConfig, PeerConnection, PeerEvent,
     PeerEvents, TransportPolicy,
 };
-use skapi_rtc_signaling::{CallId, Generation, OpId, Role, RtcAction, RtcEvent, RtcOutcome};
+use skapi_rtc_signaling::{CallId, Generation, Role, RtcAction, RtcEvent, RtcOutcome};
 use tokio::sync::mpsc;
 
-use super::DriverInput;
+use super::{DriverInput, slots::Operation};
 use crate::{
     RemoteTrack,
     call::CallShared,
@@ -32,11 +32,13 @@ pub(super) struct Engines {
 pub(super) async fn run_engine(
     engines: Engines,
     shared: Arc<CallShared>,
-    mut operations: mpsc::Receiver<(OpId, RtcAction)>,
+    mut operations: mpsc::Receiver<Operation>,
 ) {
     let mut connection = None;
-    while let Some((op, action)) = operations.recv().await {
-        let result = carry_out(&engines, &shared, &mut connection, action).await;
+    while let Some(operation) = operations.recv().await {
+        let (op, action) = *operation;
+        // In a box, so that a task that waits, as most do most of the time, does not hold the room for it.
+        let result = Box::pin(carry_out(&engines, &shared, &mut connection, action)).await;
         if let Err(error) = &result {
             tracing::debug!(call = %shared.id, %error, "the engine refused an operation");
         }
@@ -180,7 +182,7 @@ impl Pump {
                 PeerEvent::NegotiationNeeded => self.report(RtcEvent::NegotiationNeeded).await,
                 PeerEvent::AddressesChanged => self.report(RtcEvent::AddressesChanged).await,
                 PeerEvent::SelectedPair(pair) => {
-                    self.shared.pair.send_replace(Some(pair));
+                    self.shared.set_pair(pair);
                     self.report(RtcEvent::PathFound).await;
                 }
                 PeerEvent::Channel(handle) => {
@@ -202,7 +204,7 @@ impl Pump {
     }
 
     async fn on_state(&self, state: ConnectionState) {
-        self.shared.transport.send_replace(state);
+        self.shared.set_transport(state);
         let event = match state {
             ConnectionState::New | ConnectionState::Connecting => return,
             ConnectionState::Connected => RtcEvent::Connected,

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use skapi_rtc_protocol::{ConnectionId, GroupName, Json, UserId};
-use skapi_rtc_signaling::{CallId, EndReason, Generation, OpId, PlaceError, RtcEvent, RtcOutcome};
+use skapi_rtc_signaling::{
+    CallId, DeviceCall, EndReason, Generation, OpId, PlaceError, RtcEvent, RtcOutcome,
+};
 use tokio::sync::oneshot;
 
+use super::handover::Told;
 use crate::{
     PostError,
     call::{Lease, PlacedUser},
@@ -31,6 +34,9 @@ pub(crate) enum Command {
     Accept { call: CallId },
     Decline { call: CallId, reason: EndReason },
     HangUp { call: CallId },
+    AskCalls { devices: Vec<ConnectionId>, done: Told },
+    PickUp { call: DeviceCall, options: CallOptions, done: oneshot::Sender<Placed> },
+    AnswerHandover { call: CallId, by: ConnectionId, allow: bool },
     Close { done: Option<oneshot::Sender<()>> },
 }
 

@@ -5,6 +5,7 @@
 //! application does not read in time is kept or counted by the event port.
 
 mod engine;
+mod handover;
 mod input;
 mod news;
 mod place;
@@ -17,7 +18,7 @@ use skapi_rtc_signaling::{Input, LinkLoss, Output, RequestId, Resumption, Sessio
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub(crate) use self::input::{Command, DriverInput, Reply};
-use self::{engine::Engines, slots::CallSlots};
+use self::{engine::Engines, handover::Told, slots::CallSlots};
 use crate::{
     ConnectError, Endpoint, PostError, RealtimeEvent, SocketError,
     call::UserStage,
@@ -65,6 +66,8 @@ pub(crate) struct Driver {
     calls: CallSlots,
     requests: HashMap<RequestId, Reply<PostError>>,
     user_calls: HashMap<UserCallId, watch::Sender<UserStage>>,
+    /// Few at a time.
+    asks: Vec<(RequestId, Told)>,
     handle: WeakHandle,
     ready: watch::Sender<Option<Ready>>,
     first: Option<oneshot::Sender<Result<(), ConnectError>>>,
@@ -79,6 +82,7 @@ pub(crate) struct Driver {
 struct LinkHandle {
     frames: mpsc::Sender<ClientFrame>,
     events: mpsc::Receiver<LinkEvent>,
+    give_up: oneshot::Sender<()>,
 }
 
 impl Driver {
@@ -102,6 +106,7 @@ impl Driver {
             calls: CallSlots::new(engines),
             requests: HashMap::new(),
             user_calls: HashMap::new(),
+            asks: Vec::new(),
             handle: parts.handle,
             ready: parts.ready,
             first: Some(parts.first),
@@ -206,6 +211,13 @@ impl Driver {
             Command::Accept { call } => drop(self.session.accept(now, call)),
             Command::Decline { call, reason } => drop(self.session.decline(now, call, reason)),
             Command::HangUp { call } => drop(self.session.hang_up(now, call)),
+            Command::AskCalls { devices, done } => self.ask_calls(devices, done),
+            Command::PickUp { call, options, done } => {
+                drop(done.send(self.pick_up(call, options)));
+            }
+            Command::AnswerHandover { call, by, allow } => {
+                let _ = self.session.answer_handover(now, call, &by, allow);
+            }
             Command::Close { done } => {
                 self.closing.extend(done);
                 self.session.close(now);
@@ -291,7 +303,8 @@ impl Driver {
         tracing::debug!(attempt, address = %self.endpoint.address(), "connecting");
         let (frames, frame_receiver) = mpsc::channel(MAX_FRAMES);
         let (event_sender, events) = mpsc::channel(MAX_RECEIVED);
-        self.link = Some(LinkHandle { frames, events });
+        let (give_up, given_up) = oneshot::channel();
+        self.link = Some(LinkHandle { frames, events, give_up });
         let link = run_link(
             self.transport.clone(),
             self.endpoint.clone(),
@@ -299,6 +312,7 @@ impl Driver {
             resumption,
             frame_receiver,
             event_sender,
+            given_up,
         );
         let alive = self.alive.clone();
         runtime::spawn(async move {
@@ -311,7 +325,10 @@ impl Driver {
         let Some(link) = &self.link else { return };
         // A link that has ended says why by its last event, so only a full one is news.
         if let Err(mpsc::error::TrySendError::Full(_)) = link.frames.try_send(frame) {
-            self.link = None;
+            if let Some(link) = self.link.take() {
+                // It comes back, so this must not look like a goodbye.
+                let _ = link.give_up.send(());
+            }
             let loss = LinkLoss::lost("the service takes no frames any more");
             self.session.handle_input(self.clock.now(), Input::LinkDown(loss));
         }

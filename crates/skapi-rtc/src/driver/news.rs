@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use skapi_rtc_protocol::{ConnectionId, UserId};
-use skapi_rtc_signaling::{CallEvent, CallId, CloseReason, Event};
+use skapi_rtc_signaling::{self as signaling, CallId, CloseReason, Event};
 
 use super::Driver;
 use crate::{
-    ConnectError, IncomingCall, PostError, RealtimeEvent,
-    call::{CallShared, Lease, Stage},
+    CallEvent, ConnectError, IncomingCall, PostError, RealtimeEvent,
+    call::{CallShared, Lease},
     options::CallOptions,
 };
 
@@ -47,6 +47,19 @@ impl Driver {
                 return self.events.data(RealtimeEvent::Unreadable { from, error });
             }
             Event::Incoming { call, from, user } => return self.on_incoming(call, from, user),
+            Event::HandoverAsked { call, by, granted } => {
+                return self.on_handover_asked(call, by, granted);
+            }
+            Event::Successor { call, of, from, user } => {
+                return self.on_successor(call, of, from, user);
+            }
+            Event::DeviceCalls { request, calls } => {
+                if let Some(at) = self.asks.iter().position(|(of, _)| *of == request) {
+                    let (_, done) = self.asks.swap_remove(at);
+                    let _ = done.send(Ok(calls));
+                }
+                return;
+            }
             Event::Call { call, event } => return self.on_call_event(call, event),
             Event::UserCall { call, event } => return self.on_user_call_event(call, event),
             _ => return,
@@ -68,17 +81,19 @@ impl Driver {
         }
     }
 
-    fn on_call_event(&mut self, call: CallId, event: CallEvent) {
+    fn on_call_event(&mut self, call: CallId, event: signaling::CallEvent) {
         let user = self.session.call(call).and_then(|info| info.user);
-        let stage = match event {
-            CallEvent::Ringing => Stage::Ringing,
-            CallEvent::Accepted => Stage::Accepted,
-            CallEvent::Connected | CallEvent::Reconnected => Stage::Connected,
-            CallEvent::Reconnecting => Stage::Interrupted,
-            CallEvent::Ended(end) => Stage::Ended(end),
+        let event = match event {
+            signaling::CallEvent::Ringing => CallEvent::Ringing,
+            signaling::CallEvent::Accepted => CallEvent::Accepted,
+            signaling::CallEvent::Connected => CallEvent::Connected,
+            signaling::CallEvent::Reconnecting => CallEvent::Reconnecting,
+            signaling::CallEvent::Reconnected => CallEvent::Reconnected,
+            signaling::CallEvent::ChangeFailed(error) => CallEvent::ChangeFailed(error),
+            signaling::CallEvent::Ended(end) => CallEvent::Ended(end),
             _ => return,
         };
-        self.calls.set_stage(call, stage, user);
+        self.calls.tell(call, event, user);
     }
 
     fn on_closed(&mut self, reason: CloseReason) {

@@ -57,11 +57,11 @@ impl Driver {
     }
 
     /// Whoever asks is gone if this fails, and the session is about to close.
-    fn caller(&self) -> Result<Handle, PlaceError> {
+    pub(super) fn caller(&self) -> Result<Handle, PlaceError> {
         self.handle.upgrade().ok_or(PlaceError::Closed)
     }
 
-    fn lease(
+    pub(super) fn lease(
         &mut self,
         id: CallId,
         to: ConnectionId,
@@ -74,7 +74,7 @@ impl Driver {
     }
 }
 
-fn place_options(options: &CallOptions) -> PlaceOptions {
+pub(super) fn place_options(options: &CallOptions) -> PlaceOptions {
     let mut place = PlaceOptions::default().decline_ends_all(options.decline_ends_all);
     place.no_answer_timeout = options.no_answer_timeout;
     place

@@ -7,13 +7,13 @@ use skapi_rtc_signaling::{CallEnd, CallId, EndReason, OpId, RtcAction, Side};
 use tokio::sync::mpsc;
 
 use super::engine::{Engines, run_engine};
-use crate::{
-    call::{CallShared, Stage},
-    runtime,
-};
+use crate::{CallEvent, call::CallShared, runtime};
 
 /// Operations that wait for one call's engine. Only candidates can grow it, and those may be dropped.
 const MAX_OPERATIONS: usize = 512;
+
+/// An operation for a call's engine. In a box, since a channel sets aside room for 32 at once.
+pub(super) type Operation = Box<(OpId, RtcAction)>;
 
 pub(super) struct CallSlots {
     engines: Option<Engines>,
@@ -22,7 +22,7 @@ pub(super) struct CallSlots {
 
 struct Slot {
     shared: Arc<CallShared>,
-    operations: mpsc::Sender<(OpId, RtcAction)>,
+    operations: mpsc::Sender<Operation>,
 }
 
 impl CallSlots {
@@ -37,23 +37,28 @@ impl CallSlots {
         self.slots.insert(shared.id, Slot { shared, operations });
     }
 
+    /// What a call shares with its handles.
+    pub(super) fn shared(&self, call: CallId) -> Option<Arc<CallShared>> {
+        self.slots.get(&call).map(|slot| slot.shared.clone())
+    }
+
     /// Hands an operation to a call's engine. False if the engine cannot follow and the call must end.
     pub(super) fn ask(&mut self, call: CallId, op: OpId, action: RtcAction) -> bool {
         let Some(slot) = self.slots.get(&call) else {
             return true;
         };
         let droppable = matches!(action, RtcAction::AddCandidate(_) | RtcAction::Close);
-        slot.operations.try_send((op, action)).is_ok() || droppable
+        slot.operations.try_send(Box::new((op, action))).is_ok() || droppable
     }
 
-    /// Moves a call to a stage; the last one lets its engine go once it has closed its connection.
-    pub(super) fn set_stage(&mut self, call: CallId, stage: Stage, user: Option<UserId>) {
+    /// Tells what happened to a call; the last event lets its engine go once it has closed its connection.
+    pub(super) fn tell(&mut self, call: CallId, event: CallEvent, user: Option<UserId>) {
         let Some(slot) = self.slots.get(&call) else {
             return;
         };
         slot.shared.set_user(user);
-        let ended = matches!(stage, Stage::Ended(_));
-        slot.shared.set_stage(stage);
+        let ended = matches!(event, CallEvent::Ended(_));
+        slot.shared.tell(event);
         if ended {
             self.slots.remove(&call);
         }
@@ -71,7 +76,7 @@ impl Drop for CallSlots {
     /// whoever waits for the end of a call would wait for ever.
     fn drop(&mut self) {
         for slot in self.slots.values() {
-            slot.shared.stage.send_replace(Stage::Ended(CallEnd {
+            slot.shared.tell(CallEvent::Ended(CallEnd {
                 reason: EndReason::TransportFailed,
                 by: Side::Local,
             }));

@@ -118,6 +118,20 @@ impl LocalTrack {
         outcome.result()
     }
 
+    /// A track that the browser has: of a camera, a microphone, a screen, a canvas, another call. The browser
+    /// encodes and sends it; nothing is written to it. It stays the page's, which stops it when it wants. The
+    /// peer finds it by its own id in this stream.
+    ///
+    /// # Errors
+    /// None for tracks of a browser; the result is that of [`new`](Self::new).
+    #[cfg(all(feature = "web", target_arch = "wasm32"))]
+    pub fn from_native(
+        track: &web_sys::MediaStreamTrack,
+        stream: &web_sys::MediaStream,
+    ) -> Result<(Self, LocalTrackEvents), MediaError> {
+        Self::new(skapi_rtc_backend_web::local_track(track, stream))
+    }
+
     pub(crate) fn init(&self) -> TrackInit {
         self.inner.init.clone()
     }

@@ -77,6 +77,18 @@ impl RemoteTrack {
         self.track.request_keyframe().await
     }
 
+    /// The track as the browser has it, to be put into a `MediaStream` and a `<video>`; `None` if another
+    /// engine than the browser's has made the call.
+    #[cfg(all(feature = "web", target_arch = "wasm32"))]
+    pub fn native(&self) -> Option<web_sys::MediaStreamTrack> {
+        skapi_rtc_backend_web::remote_track(&*self.track)
+    }
+
+    /// Waits until the track has ended.
+    pub async fn ended(&mut self) {
+        while self.next().await.is_some_and(|event| event != RemoteTrackEvent::Ended) {}
+    }
+
     async fn next(&mut self) -> Option<RemoteTrackEvent> {
         let event = self.events.recv().await?;
         if let RemoteTrackEvent::Lagged(count) = event {

@@ -6,7 +6,7 @@ use skapi_rtc_protocol::{
     ClientFrame, DecodeError, Limits, ServerFrame, decode_server, encode_client,
 };
 use skapi_rtc_signaling::{LinkLoss, Resumption};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{OpenError, OpenRequest, Ping, Received, Socket, SocketError, SocketSink, Transport};
 use crate::{Endpoint, TokenError, runtime, runtime::Ticker, token::Tokens};
@@ -59,7 +59,8 @@ pub(crate) enum LinkCause {
     Socket(#[from] SocketError),
 }
 
-/// Runs one socket until it is gone or `frames` ends, which closes it in order.
+/// Runs one socket until it is gone or `frames` ends, which closes it in order; or until it is given up, which
+/// leaves it to the service to find it lost: a close frame would tell that we do not come back.
 pub(crate) async fn run_link(
     transport: Arc<dyn Transport>,
     endpoint: Arc<Endpoint>,
@@ -67,6 +68,7 @@ pub(crate) async fn run_link(
     resumption: Resumption,
     frames: mpsc::Receiver<ClientFrame>,
     events: mpsc::Sender<LinkEvent>,
+    given_up: oneshot::Receiver<()>,
 ) {
     let opened = tokio::select! {
         opened = open(&*transport, &endpoint, &tokens, resumption) => opened,
@@ -78,7 +80,10 @@ pub(crate) async fn run_link(
             if events.send(LinkEvent::Up).await.is_err() {
                 return;
             }
-            carry(socket, frames, &events).await.map_err(LinkCause::Socket)
+            tokio::select! {
+                carried = carry(socket, frames, &events) => carried.map_err(LinkCause::Socket),
+                Ok(()) = given_up => return,
+            }
         }
         Err(cause) => Err(cause),
     };
@@ -219,6 +224,7 @@ mod tests {
                 Resumption::default(),
                 frame_receiver,
                 event_sender,
+                oneshot::channel().1,
             ));
             let mut socket = service.accept().await.unwrap();
             assert!(matches!(events.recv().await, Some(LinkEvent::Up)));
@@ -242,6 +248,42 @@ mod tests {
         }
     }
 
+    /// The service takes nothing, so there is no end of what was sent before.
+    #[tokio::test]
+    async fn a_socket_that_is_given_up_is_dropped_without_a_goodbye() {
+        for give_up in [true, false] {
+            let (transport, mut service) = memory::transport();
+            let (frames, frame_receiver) = mpsc::channel(1024);
+            let (event_sender, mut events) = mpsc::channel(1);
+            let (given_up, is_given_up) = oneshot::channel();
+            let link = tokio::spawn(run_link(
+                Arc::new(transport),
+                Arc::new(Endpoint::new("http://memory").unwrap()),
+                Tokens(Arc::new("token".to_owned())),
+                Resumption::default(),
+                frame_receiver,
+                event_sender,
+                is_given_up,
+            ));
+            let mut socket = service.accept().await.unwrap();
+            assert!(matches!(events.recv().await, Some(LinkEvent::Up)));
+            while frames.try_send(ClientFrame::KeepAlive { received: None }).is_ok() {
+                tokio::task::yield_now().await;
+            }
+            if give_up {
+                given_up.send(()).unwrap();
+                drop(frames);
+                link.await.unwrap();
+                while socket.recv().await.is_some() {}
+            } else {
+                drop((frames, given_up));
+                while socket.recv().await.is_some() {}
+                link.await.unwrap();
+            }
+            assert_eq!(socket.said_goodbye(), !give_up);
+        }
+    }
+
     /// Closing does not wait for a service that does not answer.
     #[tokio::test]
     async fn a_socket_that_nobody_wants_any_more_is_not_waited_for() {
@@ -262,6 +304,7 @@ mod tests {
             Resumption::default(),
             frame_receiver,
             event_sender,
+            oneshot::channel().1,
         ));
         tokio::task::yield_now().await;
         drop(events);

@@ -17,6 +17,11 @@
 //! # });
 //! ```
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
@@ -56,6 +61,7 @@ pub struct MemorySocket {
     pub resumption: Resumption,
     from_client: mpsc::Receiver<String>,
     to_client: mpsc::Sender<String>,
+    goodbye: Arc<AtomicBool>,
 }
 
 impl MemoryService {
@@ -71,6 +77,12 @@ impl MemorySocket {
         self.from_client.recv().await
     }
 
+    /// Whether the client has closed the socket in order, which tells a service that it does not mean to come
+    /// back. One that is lost, or dropped, looks the same but for this.
+    pub fn said_goodbye(&self) -> bool {
+        self.goodbye.load(Ordering::SeqCst)
+    }
+
     /// Sends the client a frame; without effect when it has closed the socket.
     pub async fn send(&self, text: impl Into<String>) {
         let _ = self.to_client.send(text.into()).await;
@@ -84,12 +96,15 @@ impl Transport for MemoryTransport {
         let (to_service, from_client) = mpsc::channel(CAPACITY);
         let (to_client, from_service) = mpsc::channel(CAPACITY);
         let OpenRequest { token, resumption } = request.clone();
-        let peer = MemorySocket { token, resumption, from_client, to_client };
+        let goodbye = Arc::new(AtomicBool::new(false));
+        let peer =
+            MemorySocket { token, resumption, from_client, to_client, goodbye: goodbye.clone() };
         self.connect.send(peer).await.map_err(|_| OpenError::Failed {
             address: endpoint.address(),
             reason: "the service in memory is gone".to_owned(),
         })?;
-        Ok(Socket::new(Sink(Some(to_service)), Stream(from_service)))
+        let sink = Sink { to_service: Some(to_service), goodbye };
+        Ok(Socket::new(sink, Stream(from_service)))
     }
 
     async fn query(
@@ -104,7 +119,10 @@ impl Transport for MemoryTransport {
 }
 
 #[derive(Debug)]
-struct Sink(Option<mpsc::Sender<String>>);
+struct Sink {
+    to_service: Option<mpsc::Sender<String>>,
+    goodbye: Arc<AtomicBool>,
+}
 
 #[derive(Debug)]
 struct Stream(mpsc::Receiver<String>);
@@ -117,7 +135,7 @@ fn broken() -> SocketError {
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl SocketSink for Sink {
     async fn feed(&mut self, text: String) -> Result<(), SocketError> {
-        let sender = self.0.as_ref().ok_or_else(broken)?;
+        let sender = self.to_service.as_ref().ok_or_else(broken)?;
         sender.send(text).await.map_err(|_| broken())
     }
 
@@ -126,7 +144,8 @@ impl SocketSink for Sink {
     }
 
     async fn close(&mut self) {
-        self.0 = None;
+        self.goodbye.store(true, Ordering::SeqCst);
+        self.to_service = None;
     }
 }
 

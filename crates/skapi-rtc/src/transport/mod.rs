@@ -99,6 +99,9 @@ impl Socket {
 }
 
 /// The direction to the service.
+///
+/// Dropped without [`close`](Self::close), the socket has to look lost to the service, so that it keeps the
+/// connection for a while: no close frame, or none with code 1000 or 1001.
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 pub trait SocketSink: Debug + MaybeSend + 'static {
@@ -122,7 +125,7 @@ pub trait SocketSink: Debug + MaybeSend + 'static {
         Ok(Ping::Unanswered)
     }
 
-    /// Sends what was taken and closes the socket in order.
+    /// Sends what was taken and closes the socket in order, which tells the service that we do not come back.
     async fn close(&mut self);
 }
 

@@ -26,6 +26,8 @@ const MAX_WAITING: usize = 4096;
 const MAX_BUFFERED: u32 = 2 * 1024 * 1024;
 /// The close code of an orderly end (RFC 6455 §7.4.1).
 const NORMAL: u16 = 1000;
+/// The close code of a socket that we give up, to come back on another.
+const GIVEN_UP: u16 = 4000;
 /// What a browser reports where there was no close code (RFC 6455 §7.1.5).
 const ABNORMAL: u16 = 1006;
 
@@ -159,7 +161,8 @@ struct Source {
     _socket: Rc<OwnedSocket>,
 }
 
-/// The browser's socket, closed when neither direction is wanted any more.
+/// The browser's socket. Dropped with neither direction closed in order, it is given up: the service is not to
+/// take that for a goodbye, which a browser would say by itself.
 #[derive(Debug)]
 struct OwnedSocket {
     socket: WebSocket,
@@ -169,7 +172,7 @@ struct OwnedSocket {
 impl Drop for OwnedSocket {
     fn drop(&mut self) {
         // Refused only for bad codes.
-        let _ = self.socket.close_with_code(NORMAL);
+        let _ = self.socket.close_with_code(GIVEN_UP);
     }
 }
 

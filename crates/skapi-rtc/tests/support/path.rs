@@ -1,4 +1,4 @@
-//! A path between two peers that a test can cut: a UDP relay stands before every address that a peer
+//! A path between two peers that a test can cut, or let lose packets: a UDP relay stands before every address that a peer
 //! tells the other, and no packet of theirs goes another way.
 //!
 //! ```text
@@ -8,7 +8,10 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use skapi_rtc::{
@@ -28,6 +31,8 @@ pub struct Path(Arc<Inner>);
 struct Inner {
     /// Whether packets are dropped.
     cut: watch::Sender<bool>,
+    /// The share of packets that is lost, in millionths.
+    lossy: AtomicU32,
     /// Whether frames to and from the service wait.
     stalled: watch::Sender<bool>,
     relays: Mutex<HashMap<SocketAddr, Arc<UdpSocket>>>,
@@ -37,6 +42,7 @@ impl Path {
     pub fn new() -> Self {
         Self(Arc::new(Inner {
             cut: watch::Sender::new(false),
+            lossy: AtomicU32::new(0),
             stalled: watch::Sender::new(false),
             relays: Mutex::default(),
         }))
@@ -51,6 +57,15 @@ impl Path {
     /// Drops every packet from now on.
     pub fn cut(&self) {
         self.0.cut.send_replace(true);
+    }
+
+    /// Drops this share of the packets from now on, 0 to 1, at random.
+    pub fn lose(&self, share: f64) {
+        self.0.lossy.store((share * 1e6) as u32, Ordering::Relaxed);
+    }
+
+    fn drops(&self) -> bool {
+        *self.0.cut.borrow() || fastrand::u32(..1_000_000) < self.0.lossy.load(Ordering::Relaxed)
     }
 
     /// Holds every frame to and from the service too, as TCP does on a path that is gone.
@@ -84,7 +99,7 @@ impl Path {
         loop {
             // An error says that an earlier packet found nobody: not of interest.
             let Ok((len, from)) = socket.recv_from(&mut packet).await else { continue };
-            if !*self.0.cut.borrow() {
+            if !self.drops() {
                 let _ = self.relay(from).send_to(&packet[..len], real).await;
             }
         }

@@ -6,20 +6,17 @@ use std::{
 };
 
 use skapi_rtc_protocol::CallKey;
-use skapi_rtc_signaling::{
-    CallEnd, CallEvent, CallId, CallPhase, Config, EndReason, Event, Instant, Side, Usage,
-};
+use skapi_rtc_signaling::{CallEvent, CallId, CallPhase, ChangeError, Config, Event, Usage};
 
 use super::{
     Deed,
+    history::Did,
     run::{Checked, Run},
 };
 use crate::sim::{Node, NodeId};
 
-/// A hang-up that crosses another, on good links.
-const CROSSING: Duration = Duration::from_millis(400);
-/// The same when it has to be sent again, or the link has to come back.
-const CROSSING_LATE: Duration = Duration::from_secs(60);
+/// How long it takes until a change in a running call is in place, on good links.
+const CHANGING: Duration = Duration::from_secs(4);
 
 impl Run {
     /// What holds at every moment.
@@ -40,13 +37,14 @@ impl Run {
     }
 
     /// With nobody doing anything any more, a call is up on both sides or over on both.
-    pub(super) fn check_both_ends_stand_alike(&self) -> Checked {
+    pub(super) fn check_both_ends_stand_alike(&mut self) -> Checked {
         for (key, ends) in self.by_key() {
             // A machine may have had it twice: over for want of a link, and rung again when that was back.
             let mut standing: BTreeMap<NodeId, Option<CallPhase>> = BTreeMap::new();
             for (node, call) in &ends {
                 let it = self.world.node(*node);
-                let phase = it.session.call(*call).filter(|_| !it.dead).map(|call| call.phase);
+                let phase =
+                    it.session.call(*call).filter(|_| it.died.is_none()).map(|call| call.phase);
                 let known = standing.entry(*node).or_default();
                 *known = known.or(phase);
             }
@@ -58,14 +56,45 @@ impl Run {
             }
         }
         let faults = self.script.setting.engines_fail
+            || (self.page.is_some() && self.script.setting.contents_get_lost)
             || self.does(|deed| !matches!(deed, Deed::Change(_)) && is_fault(deed));
         if !faults && !self.world.fabric.all_agree() {
             return Err("two engines hold different descriptions".to_owned());
         }
+        self.check_changes()
+    }
+
+    /// What was added to a call has been offered and answered, in the time that two offers take that meet; or the
+    /// application was told that this peer, a page, takes no changes.
+    fn check_changes(&mut self) -> Checked {
+        if self.script.setting.engines_fail
+            || self.script.setting.contents_get_lost
+            || self.does(is_fault)
+        {
+            return Ok(());
+        }
+        if self.world.slowest_change > CHANGING {
+            return Err(format!("a change has taken {:?}", self.world.slowest_change));
+        }
+        for node in self.nodes.clone() {
+            let calls: Vec<_> = self.world.node(node).session.calls().collect();
+            for call in calls {
+                let refused = CallEvent::ChangeFailed(ChangeError::Unsupported);
+                let refused =
+                    self.world.node(node).of_call(call.call).any(|(_, event)| *event == refused);
+                let page = self.page.and_then(|page| self.world.page(page).cid.clone());
+                if refused && page != Some(call.peer) {
+                    return Err(format!("{node}, {}: only pages take no changes", call.call));
+                }
+                if !refused && self.world.has_changes(node, call.call) {
+                    return Err(format!("{node}, {}: a change was not carried over", call.call));
+                }
+            }
+        }
         Ok(())
     }
 
-    /// Every call that was placed or rang has ended once, and both sides say the same of it.
+    /// Every call that was placed or rang has ended once.
     pub(super) fn check_ends(&mut self) -> Checked {
         for node in self.nodes.clone() {
             let it = self.world.node(node);
@@ -73,7 +102,9 @@ impl Run {
                 Event::Incoming { call, .. } => Some(*call),
                 _ => None,
             });
-            let placed = self.placed.iter().filter(|(at, _)| *at == node).map(|(_, call)| *call);
+            let placed = self.acts.iter().filter(|act| act.node == node);
+            let placed =
+                placed.filter(|act| matches!(act.did, Did::Placed(..))).map(|act| act.call);
             for call in placed.chain(rung) {
                 self.seen.calls += 1;
                 self.seen.up += usize::from(it.was_up(call));
@@ -81,45 +112,6 @@ impl Run {
                 if ends != 1 {
                     return Err(format!("{node}, {call}: ended {ends} times"));
                 }
-            }
-        }
-        self.check_reasons()
-    }
-
-    fn check_reasons(&mut self) -> Checked {
-        let cut = self.does(|deed| matches!(deed, Deed::Cut | Deed::CutBehind(_)));
-        let untold =
-            self.does(|deed| matches!(deed, Deed::Kill | Deed::Restart | Deed::CutPath(_)));
-        if (cut && !self.script.setting.resumes) || untold {
-            return Ok(()); // a side that cannot be told has its own reason
-        }
-        let late = cut || self.script.setting.contents_get_lost;
-        let window = if late { CROSSING_LATE } else { CROSSING };
-        for (key, ends) in self.by_key() {
-            let told: Vec<(Instant, CallEnd)> =
-                ends.iter().flat_map(|(node, call)| self.world.node(*node).ends(*call)).collect();
-            let [(at, a), (other_at, b)] = &told[..] else {
-                // One side never knew of it under this key, or has given way under glare: then nothing
-                // may go on ringing.
-                if told.iter().any(|(_, end)| is_silence(end)) {
-                    return Err(format!("{key}, {ends:?}: rang for nobody: {told:?}"));
-                }
-                continue;
-            };
-            // A new call that comes before the hang-up of the one before, which was lost, says that this
-            // is over, but not why.
-            let unsaid = self.script.setting.contents_get_lost;
-            let agree = match (a.by, b.by) {
-                (Side::Local, Side::Remote) => unsaid || as_told(&a.reason) == b.reason,
-                (Side::Remote, Side::Local) => unsaid || as_told(&b.reason) == a.reason,
-                (Side::Local, Side::Local) => {
-                    self.seen.crossed += 1;
-                    (*at - *other_at).max(*other_at - *at) <= window
-                }
-                (Side::Remote, Side::Remote) => false,
-            };
-            if !agree {
-                return Err(format!("{key}, {ends:?}: ended as {told:?}"));
             }
         }
         Ok(())
@@ -175,9 +167,11 @@ impl Run {
                 return Err(format!("{node}: wakes at {first:?}, then at {next:?}"));
             }
         }
+        let page = self.page.filter(|page| self.world.page(*page).cid.is_some());
+        let expected = self.nodes.len() + usize::from(page.is_some());
         let connections = self.world.connections();
-        if connections != self.nodes.len() {
-            return Err(format!("{connections} connections of {} machines", self.nodes.len()));
+        if connections != expected {
+            return Err(format!("{connections} connections, and {expected} who have one"));
         }
         Ok(())
     }
@@ -224,22 +218,6 @@ fn check_events(node: NodeId, it: &Node) -> Checked {
 }
 
 fn is_fault(deed: Deed) -> bool {
-    matches!(deed, Deed::Cut | Deed::CutBehind(_) | Deed::Kill | Deed::Restart | Deed::CutPath(_))
-}
-
-fn is_silence(end: &CallEnd) -> bool {
-    matches!(end.reason, EndReason::NoAnswer | EndReason::ConnectTimeout)
-}
-
-/// What the other side gives as the reason for this one.
-fn as_told(reason: &EndReason) -> EndReason {
-    match reason {
-        EndReason::HungUp
-        | EndReason::Declined
-        | EndReason::Busy
-        | EndReason::Cancelled
-        | EndReason::NoAnswer
-        | EndReason::AnsweredElsewhere => reason.clone(),
-        _ => EndReason::TransportFailed,
-    }
+    matches!(deed, Deed::Cut | Deed::CutBehind(_) | Deed::Kill | Deed::Restart)
+        || matches!(deed, Deed::CutPath(_) | Deed::Deafen(_))
 }

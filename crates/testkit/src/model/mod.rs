@@ -4,6 +4,10 @@
 //! happened. [`shrink`] finds the shortest script that breaks one.
 
 mod checks;
+mod faults;
+mod history;
+mod mixed;
+mod reference;
 mod run;
 mod script;
 mod shrink;
@@ -51,6 +55,19 @@ pub fn check(script: &Script) -> Result<Seen, Box<Failure>> {
             Err(Box::new(Failure { script: script.clone(), what, trace: run.into_trace() }))
         }
     }
+}
+
+/// Each script that once broke a rule, with what that was: `tests/regressions.txt`.
+///
+/// # Panics
+/// If a line of that file is not `name: bytes in hexadecimal`.
+pub fn regressions() -> impl Iterator<Item = (&'static str, Script)> {
+    let lines = include_str!("../../tests/regressions.txt").lines();
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(|line| {
+        let script = line.rsplit_once(": ");
+        let script = script.and_then(|(name, hex)| Some((name, Script::from_hex(hex)?)));
+        script.unwrap_or_else(|| panic!("no name and script: `{line}`"))
+    })
 }
 
 /// The shortest script that breaks a rule, from one that does.

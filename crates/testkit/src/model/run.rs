@@ -2,10 +2,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use skapi_rtc_protocol::{GroupName, Json};
-use skapi_rtc_signaling::{CallId, CallInfo, CallPhase, Config, EndReason, PlaceOptions};
+use skapi_rtc_protocol::{CallKey, GroupName, Json, UserId};
+use skapi_rtc_signaling::{BusyPolicy, CallId, CallInfo, CallPhase, Config, EndReason};
 
-use super::{Deed, Script, Setting, Step};
+use super::{
+    Deed, Script, Setting, Step,
+    history::{Act, Did, History},
+    reference::Reference,
+};
 use crate::sim::{HubService, NodeId, Options, World};
 
 /// Long enough for everything that takes its time: ringing, searching, sending again, giving up.
@@ -39,7 +43,10 @@ pub(super) struct Run {
     pub(super) world: World,
     /// The machines that live; one that was killed is replaced.
     pub(super) nodes: Vec<NodeId>,
-    pub(super) placed: Vec<(NodeId, CallId)>,
+    /// The page of Skapi's, if there is one; one that was closed is replaced.
+    pub(super) page: Option<NodeId>,
+    /// What users did about calls.
+    pub(super) acts: Vec<Act>,
     /// By whom and to whom each post was, by its number.
     pub(super) posts: BTreeMap<u64, (NodeId, NodeId)>,
     pub(super) seen: Seen,
@@ -63,11 +70,14 @@ impl Run {
         let nodes = (0..script.setting.nodes)
             .map(|number| world.add(&format!("user{number}"), config(script.setting)))
             .collect();
+        let user = UserId::new("page").ok().filter(|_| script.setting.page);
+        let page = user.map(|user| world.add_page(user, script.seed.is_multiple_of(2)));
         Self {
             script: script.clone(),
             world,
             nodes,
-            placed: Vec::new(),
+            page,
+            acts: Vec::new(),
             posts: BTreeMap::new(),
             seen: Seen::default(),
             group: GroupName::new("lobby").ok(),
@@ -91,16 +101,30 @@ impl Run {
         self.world.run_for(QUIET);
         self.check_each_step()?;
         self.check_both_ends_stand_alike()?;
+        self.check_mixed()?;
         self.everybody_hangs_up();
+        self.page_hangs_up();
+        self.world.run_for(QUIET);
+        self.check_second_try()?;
         self.world.run_for(QUIET);
         self.check_each_step()?;
         self.check_ends()?;
+        self.check_reference()?;
         self.check_posts()?;
         self.check_nothing_is_left()?;
         self.world.close_all();
         self.world.run_for(QUIET);
         self.check_service_is_empty()?;
         Ok(self.seen)
+    }
+
+    /// What became of each call is what was to be expected.
+    fn check_reference(&mut self) -> Checked {
+        let Setting { engines_fail, busy, .. } = self.script.setting;
+        let rejects = busy == BusyPolicy::Reject;
+        let history = History::new(&self.world, &self.acts, engines_fail, rejects);
+        self.seen.crossed += history.crossed();
+        Reference(&history).check()
     }
 
     /// Whether the script has such a deed.
@@ -115,31 +139,40 @@ impl Run {
     }
 
     fn act(&mut self, Step { node, deed, .. }: Step) {
-        let slot = node % self.nodes.len();
+        let slot = node % self.slots();
+        if let Some(page) = self.page.filter(|_| slot == self.nodes.len()) {
+            return self.act_page(page, deed);
+        }
         let node = self.nodes[slot];
         match deed {
             Deed::Place(peer) => self.place(node, self.other(slot, peer)),
             Deed::PlaceBoth(peer) => {
                 let peer = self.other(slot, peer);
                 self.place(node, peer);
-                self.place(peer, node);
+                if peer.is_page() {
+                    self.page_calls(peer, node);
+                } else {
+                    self.place(peer, node);
+                }
             }
             Deed::Accept(which) => {
                 let ringing = |call: &CallInfo| call.phase == CallPhase::Ringing;
                 if let Some(call) = self.some_call(node, which, ringing) {
+                    self.note(node, call, Did::Accepted);
                     let _ = self.world.act(node, "accepts", |s, now| s.accept(now, call));
                 }
             }
             Deed::Decline(which) => {
                 let ringing = |call: &CallInfo| call.phase == CallPhase::Ringing;
                 if let Some(call) = self.some_call(node, which, ringing) {
+                    self.note(node, call, Did::Ended);
                     let reason = EndReason::Declined;
                     let _ = self.world.act(node, "declines", |s, now| s.decline(now, call, reason));
                 }
             }
             Deed::HangUp(which) => {
                 if let Some(call) = self.some_call(node, which, |_| true) {
-                    let _ = self.world.act(node, "hangs up", |s, now| s.hang_up(now, call));
+                    self.hang_up(node, call);
                 }
             }
             Deed::Change(which) => {
@@ -149,8 +182,10 @@ impl Run {
                 }
             }
             Deed::CutPath(which) => {
-                let time = Duration::from_secs([1, 5, 12, 30][which / 64 % 4]);
-                self.world.cut_path(node, self.other(slot, which), time);
+                self.world.cut_path(node, self.other(slot, which), silence(which));
+            }
+            Deed::Deafen(which) => {
+                self.world.deafen(node, self.other(slot, which), silence(which));
             }
             Deed::Post(peer) => self.post(node, self.other(slot, peer)),
             Deed::Cut => self.world.cut(node),
@@ -169,31 +204,48 @@ impl Run {
         }
     }
 
-    fn other(&self, slot: usize, which: usize) -> NodeId {
-        let others = self.nodes.len() - 1;
-        self.nodes[(slot + 1 + which % others) % self.nodes.len()]
+    /// Everybody who lives: the machines, and the page.
+    fn slots(&self) -> usize {
+        self.nodes.len() + usize::from(self.page.is_some())
     }
 
-    fn place(&mut self, node: NodeId, peer: NodeId) {
-        let Some(to) = self.world.node(peer).cid.clone() else {
-            return;
-        };
-        let placed = self.world.act(node, "places a call", |session, now| {
-            session.place_call(now, to, PlaceOptions::default())
-        });
-        if let Ok(call) = placed {
-            self.placed.push((node, call));
-        }
+    pub(super) fn other(&self, slot: usize, which: usize) -> NodeId {
+        let others = self.slots() - 1;
+        let slot = (slot + 1 + which % others) % self.slots();
+        self.nodes.get(slot).copied().or(self.page).unwrap_or(self.nodes[0])
+    }
+
+    pub(super) fn note_placed(
+        &mut self,
+        node: NodeId,
+        call: CallId,
+        peer: NodeId,
+        key: Option<CallKey>,
+    ) {
+        self.note(node, call, Did::Placed(peer, key));
+    }
+
+    pub(super) fn hang_up(&mut self, node: NodeId, call: CallId) {
+        self.note(node, call, Did::Ended);
+        let _ = self.world.act(node, "hangs up", |s, now| s.hang_up(now, call));
+    }
+
+    fn note(&mut self, node: NodeId, call: CallId, did: Did) {
+        self.acts.push(Act { at: self.world.now(), node, call, did });
     }
 
     fn post(&mut self, node: NodeId, peer: NodeId) {
         let number = self.posts.len() as u64;
-        let (to, content) =
-            (self.world.node(peer).user.clone(), Json::from(number.to_string().as_str()));
+        let (to, content) = (self.user_of(peer), Json::from(number.to_string().as_str()));
         let posted = self.world.act(node, "posts", |s, now| s.post_to_user(now, to, content));
-        if posted.is_ok() {
+        if posted.is_ok() && !peer.is_page() {
             self.posts.insert(number, (node, peer));
         }
+    }
+
+    fn user_of(&self, node: NodeId) -> UserId {
+        let page = node.is_page().then(|| self.world.page(node).user.clone());
+        page.unwrap_or_else(|| self.world.node(node).user.clone())
     }
 
     fn some_call(
@@ -210,12 +262,17 @@ impl Run {
         for node in self.nodes.clone() {
             let calls: Vec<_> = self.world.node(node).session.calls().collect();
             for call in calls {
-                let _ = self.world.act(node, "hangs up", |s, now| s.hang_up(now, call.call));
+                self.hang_up(node, call.call);
             }
             let pause = self.world.rng.u64(0..300);
             self.world.run_for(Duration::from_millis(pause));
         }
     }
+}
+
+/// How long a path is gone.
+pub(super) fn silence(which: usize) -> Duration {
+    Duration::from_secs([1, 5, 12, 30][which / 64 % 4])
 }
 
 fn config(setting: Setting) -> Config {

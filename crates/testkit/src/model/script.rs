@@ -31,6 +31,8 @@ pub struct Setting {
     pub contents_get_lost: bool,
     /// Whether the service takes lost connections up again.
     pub resumes: bool,
+    /// Whether there is a page of Skapi's, too.
+    pub page: bool,
 }
 
 /// One thing that is done.
@@ -63,6 +65,8 @@ pub enum Deed {
     Post(usize),
     /// The path to another machine's engines is gone for a while.
     CutPath(usize),
+    /// The machine's engines do not hear another's for a while, which notice nothing.
+    Deafen(usize),
     /// The machine's socket is cut.
     Cut,
     /// The machine's socket is cut before the service can say what it has just taken.
@@ -130,6 +134,7 @@ impl Setting {
             engines_fail: bit(3) && bit(4),
             contents_get_lost: bit(4) && !bit(3),
             resumes: !bit(5),
+            page: bit(6) && bit(7),
         }
     }
 
@@ -139,7 +144,11 @@ impl Setting {
             (_, true) => 0b0001_0000,
             _ => 0,
         };
-        let bits = [(self.busy == BusyPolicy::Reject, 0b100), (!self.resumes, 0b10_0000)];
+        let bits = [
+            (self.busy == BusyPolicy::Reject, 0b100),
+            (!self.resumes, 0b10_0000),
+            (self.page, 0b1100_0000),
+        ];
         let bits = bits.iter().filter(|(set, _)| *set).map(|(_, bit)| *bit);
         bits.fold(u8::try_from(self.nodes.saturating_sub(2)).unwrap_or(2) | faults, |all, bit| {
             all | bit
@@ -165,7 +174,8 @@ impl Step {
                 120..130 => Deed::Decline(which),
                 130..155 => Deed::HangUp(which),
                 155..190 => Deed::Change(which),
-                190..205 => Deed::Post(which),
+                190..200 => Deed::Post(which),
+                200..205 => Deed::Deafen(which),
                 205..215 => Deed::CutPath(which),
                 215..235 => Deed::Cut,
                 235..245 => Deed::CutBehind(which),
@@ -186,6 +196,7 @@ impl Step {
             Deed::HangUp(which) => (130, which),
             Deed::Change(which) => (155, which),
             Deed::Post(which) => (190, which),
+            Deed::Deafen(which) => (200, which),
             Deed::CutPath(which) => (205, which),
             Deed::Cut => (215, 0),
             Deed::CutBehind(which) => (235, which),
@@ -222,7 +233,7 @@ mod tests {
             let names = script.steps.iter().map(|step| format!("{:?}", step.deed));
             deeds.extend(names.map(|name| name.split('(').next().unwrap_or_default().to_owned()));
         }
-        assert_eq!(deeds.len(), 12, "{deeds:?}");
+        assert_eq!(deeds.len(), 13, "{deeds:?}");
         assert_eq!(Script::from_hex("xy"), None);
         assert!(Script::from_bytes(&[]).steps.is_empty());
     }

@@ -3,11 +3,13 @@
 use std::{collections::VecDeque, time::Duration};
 
 use skapi_rtc_protocol::{IceCandidate, SdpKind, SessionDescription};
-use skapi_rtc_signaling::{CallId, Generation, OpId, Role, RtcAction, RtcEvent, RtcOutcome};
+use skapi_rtc_signaling::{
+    CallId, Generation, Instant, OpId, Role, RtcAction, RtcEvent, RtcOutcome,
+};
 
 use super::{
     Fabric, NodeId, Options,
-    fabric::{self, Described, Owner, PcId},
+    fabric::{self, Described, Owner, Pc, PcId},
     options::pick,
 };
 
@@ -15,7 +17,8 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct FakeEngine {
     node: NodeId,
-    call: CallId,
+    /// Absent in a page, which numbers no calls.
+    call: Option<CallId>,
     queue: VecDeque<(OpId, RtcAction)>,
     pc: Option<PcId>,
     /// The connection was to be opened, and the engine could not.
@@ -34,6 +37,8 @@ pub(crate) struct Report {
 
 /// What surrounds an engine.
 pub(crate) struct Surroundings<'a> {
+    pub(crate) now: Instant,
+    pub(crate) slowest_change: &'a mut Duration,
     pub(crate) fabric: &'a mut Fabric,
     pub(crate) rng: &'a mut fastrand::Rng,
     pub(crate) options: &'a Options,
@@ -41,18 +46,25 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) violations: &'a mut Vec<String>,
 }
 
-type Outcome = Result<RtcOutcome, String>;
+pub(crate) type Outcome = Result<RtcOutcome, String>;
 
 impl FakeEngine {
     pub(crate) fn new(node: NodeId, call: CallId) -> Self {
         Self {
             node,
-            call,
+            call: Some(call),
             queue: VecDeque::new(),
             pc: None,
             open_failed: false,
             offer_failed: false,
         }
+    }
+
+    /// One of a page's, with its peer connection.
+    pub(crate) fn of_page(node: NodeId, fabric: &mut Fabric) -> Self {
+        let pc = Some(fabric.make(node, None));
+        let queue = VecDeque::new();
+        Self { node, call: None, queue, pc, open_failed: false, offer_failed: false }
     }
 
     /// Queues an operation. True if the engine was idle: somebody has to plan its end.
@@ -88,13 +100,49 @@ impl FakeEngine {
             }
             return Some((op, Err("simulated failure".to_owned())));
         }
+        Some((op, self.do_now(action, around)))
+    }
+
+    /// Whether an own offer has no answer yet.
+    pub(crate) fn has_offered(&self, fabric: &mut Fabric) -> bool {
+        self.state(fabric).is_some_and(|pc| pc.pending.is_some())
+    }
+
+    /// Whether this answers it.
+    pub(crate) fn awaits(&self, answer: &SessionDescription, fabric: &mut Fabric) -> bool {
+        let offer = Described::read(answer, SdpKind::Answer).map(|answer| answer.offer);
+        let own = self.state(fabric).and_then(|pc| pc.pending);
+        own.is_some_and(|own| Some(own.offer) == offer)
+    }
+
+    /// Whether this is a candidate of the connection that was agreed with.
+    pub(crate) fn fits(&self, candidate: &IceCandidate, fabric: &mut Fabric) -> bool {
+        let agreed = self.state(fabric).and_then(|pc| pc.agreed);
+        agreed.is_some_and(|(_, remote)| {
+            candidate.is_end_of_candidates() || fabric::candidate_of(candidate) == Some(remote.pc)
+        })
+    }
+
+    fn state<'a>(&self, fabric: &'a mut Fabric) -> Option<&'a mut Pc> {
+        fabric.get(self.pc?)
+    }
+
+    /// Carries an operation out.
+    pub(crate) fn do_now(&mut self, action: RtcAction, around: &mut Surroundings<'_>) -> Outcome {
+        let settles = matches!(
+            action,
+            RtcAction::AcceptAnswer(_) | RtcAction::AcceptOffer(_) | RtcAction::Rollback
+        );
         let outcome = self.carry_out(action, around);
+        if let Some(pc) = self.pc.filter(|_| settles) {
+            around.report_changes(pc);
+        }
         if let Some(owners) = self.pc.and_then(|pc| around.fabric.try_link(pc)) {
             for owner in owners {
                 around.report(owner, RtcEvent::Connected);
             }
         }
-        Some((op, outcome))
+        outcome
     }
 
     fn carry_out(&mut self, action: RtcAction, around: &mut Surroundings<'_>) -> Outcome {
@@ -135,15 +183,17 @@ impl FakeEngine {
             return self.wrong(around, format_args!("a second connection, the first still open"));
         }
         self.open_failed = false;
-        let owner = Owner { node: self.node, call: self.call, generation };
-        self.pc = Some(around.fabric.make(owner));
+        let call = self.call.map(|call| (call, generation));
+        let pc = around.fabric.make(self.node, call);
+        self.pc = Some(pc);
         if role == Role::Caller {
             // As engines do when the first channels are added, which is a caller's part.
-            around.reports.push(Report {
+            let owner = around.fabric.get(pc).map(|pc| pc.owner);
+            around.reports.extend(owner.map(|owner| Report {
                 after: Duration::ZERO,
                 owner,
                 event: RtcEvent::NegotiationNeeded,
-            });
+            }));
         }
         Ok(RtcOutcome::Done)
     }
@@ -164,6 +214,7 @@ impl FakeEngine {
         if state.pending.replace(offer).is_some() {
             return self.wrong(around, format_args!("offer while another is pending"));
         }
+        state.changes.offer();
         self.offer_failed = false;
         around.gather(pc);
         Ok(RtcOutcome::Description(offer.write()))
@@ -208,15 +259,25 @@ impl FakeEngine {
             .get(pc)
             .and_then(|state| state.pending.take())
             .filter(|own| Some(own.offer) == read.map(|answer| answer.offer));
+        if pending.is_none() && read.is_some_and(|answer| around.fabric.is_late(&answer)) {
+            return Err("an answer to a call that is over".to_owned());
+        }
         let (Some(answer), Some(own), Some(state)) = (read, pending, around.fabric.get(pc)) else {
             return self.wrong(around, format_args!("answer to an offer that is not pending"));
         };
         state.agreed = Some((own, answer));
+        if let Some(since) = state.changes.carried() {
+            *around.slowest_change = (around.now - since).max(*around.slowest_change);
+        }
         Ok(RtcOutcome::Done)
     }
 
     fn roll_back(&mut self, pc: PcId, around: &mut Surroundings<'_>) -> Outcome {
-        let taken = around.fabric.get(pc).and_then(|state| state.pending.take()).is_some();
+        let taken = around.fabric.get(pc).and_then(|state| {
+            state.changes.take_back();
+            state.pending.take()
+        });
+        let taken = taken.is_some();
         if taken || self.offer_failed {
             Ok(RtcOutcome::Done)
         } else {
@@ -237,7 +298,11 @@ impl FakeEngine {
         if candidate.is_end_of_candidates() {
             return Ok(RtcOutcome::Done);
         }
-        if fabric::candidate_of(candidate) != Some(remote.pc) {
+        let of = fabric::candidate_of(candidate);
+        if of != Some(remote.pc) && of.is_some_and(|pc| around.fabric.is_of_page(pc)) {
+            return Err("a candidate of an earlier connection".to_owned());
+        }
+        if of != Some(remote.pc) {
             return self
                 .wrong(around, format_args!("candidate of another connection: {candidate:?}"));
         }
@@ -247,7 +312,7 @@ impl FakeEngine {
 
     fn wrong(&self, around: &mut Surroundings<'_>, what: std::fmt::Arguments<'_>) -> Outcome {
         let Self { node, call, .. } = self;
-        around.violations.push(format!("{node}, {call}: {what}"));
+        around.violations.push(format!("{node}, {call:?}: {what}"));
         Err(what.to_string())
     }
 }
@@ -265,6 +330,14 @@ impl Surroundings<'_> {
         }
         for (seconds, event) in [(5, RtcEvent::Disconnected), (25, RtcEvent::Failed)] {
             self.reports.push(Report { after: Duration::from_secs(seconds), owner, event });
+        }
+    }
+
+    /// A negotiation is over: what it has not carried over wants another one (W3C WebRTC §4.7.3).
+    fn report_changes(&mut self, pc: PcId) {
+        let waits = |pc: &&mut Pc| pc.changes.are_waiting() && pc.pending.is_none();
+        if let Some(owner) = self.fabric.get(pc).filter(waits).map(|pc| pc.owner) {
+            self.report(owner, RtcEvent::NegotiationNeeded);
         }
     }
 

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use skapi_rtc_protocol::{IceCandidate, SdpKind, SessionDescription};
-use skapi_rtc_signaling::{CallId, Generation};
+use skapi_rtc_signaling::{CallId, Generation, Instant};
 
-use super::NodeId;
+use super::{NodeId, changes::Changes};
 
 /// One simulated peer connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,8 +28,15 @@ pub(crate) struct Described {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Owner {
     pub(crate) node: NodeId,
-    pub(crate) call: CallId,
-    pub(crate) generation: Generation,
+    pub(crate) part: Part,
+}
+
+/// Which connection of a machine's or page's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    Call(CallId, Generation),
+    /// One of a page's, by its own number.
+    Page(PcId),
 }
 
 #[derive(Debug)]
@@ -46,6 +53,10 @@ pub(crate) struct Pc {
     pub(crate) failed: bool,
     /// Its owner was told that the path is interrupted.
     pub(crate) interrupted: bool,
+    /// It does not hear its peer, which hears it.
+    pub(crate) deaf: bool,
+    /// What was added to it.
+    pub(crate) changes: Changes,
     /// Candidates of the peer's that were added.
     candidates: usize,
     linked_to: Option<PcId>,
@@ -55,10 +66,14 @@ pub(crate) struct Pc {
 #[derive(Debug, Default)]
 pub struct Fabric {
     pcs: BTreeMap<PcId, Pc>,
-    /// Between which nodes nothing gets through.
-    cut: BTreeSet<[NodeId; 2]>,
+    /// Between which nodes nothing gets through, and until when.
+    cut: BTreeMap<[NodeId; 2], Instant>,
     last_pc: u64,
     last_description: u64,
+    /// Answers of pages by their numbers: whose offer each answers, and the page's own connection.
+    answers: BTreeMap<u64, (PcId, PcId)>,
+    /// The connections of pages, closed ones too.
+    of_pages: BTreeSet<PcId>,
 }
 
 impl Fabric {
@@ -67,9 +82,33 @@ impl Fabric {
         self.pcs.len()
     }
 
-    pub(crate) fn make(&mut self, owner: Owner) -> PcId {
+    /// A page has answered. Once the offer's connection is closed, the answer may meet the next call between the two,
+    /// and nothing in it tells.
+    pub(crate) fn note_answer(&mut self, offer: &SessionDescription, answer: &SessionDescription) {
+        let offer = Described::read(offer, SdpKind::Offer);
+        let answer = Described::read(answer, SdpKind::Answer);
+        if let (Some(offer), Some(answer)) = (offer, answer) {
+            self.answers.insert(answer.number, (offer.pc, answer.pc));
+        }
+    }
+
+    /// A page's candidates do not say for which call they are.
+    pub(crate) fn is_of_page(&self, pc: PcId) -> bool {
+        self.of_pages.contains(&pc)
+    }
+
+    pub(crate) fn is_late(&self, answer: &Described) -> bool {
+        self.answers.get(&answer.number).is_some_and(|(offer, _)| !self.pcs.contains_key(offer))
+    }
+
+    pub(crate) fn make(&mut self, node: NodeId, call: Option<(CallId, Generation)>) -> PcId {
         self.last_pc += 1;
         let id = PcId(self.last_pc);
+        let part = call.map_or(Part::Page(id), |(call, generation)| Part::Call(call, generation));
+        let owner = Owner { node, part };
+        if call.is_none() {
+            self.of_pages.insert(id);
+        }
         let pc = Pc {
             owner,
             pending: None,
@@ -78,6 +117,8 @@ impl Fabric {
             ice: 0,
             failed: false,
             interrupted: false,
+            deaf: false,
+            changes: Changes::default(),
             candidates: 0,
             linked_to: None,
         };
@@ -102,6 +143,7 @@ impl Fabric {
             pc.gathered = false;
             pc.failed = false;
             pc.interrupted = false;
+            pc.deaf = false;
             pc.candidates = 0;
             pc.linked_to = None;
         }
@@ -113,20 +155,30 @@ impl Fabric {
             let peer = self.pcs.get(&pc.agreed?.1.pc)?;
             Some(between(pc.owner.node, peer.owner.node))
         });
-        ends.is_some_and(|ends| self.cut.contains(&ends))
+        ends.is_some_and(|ends| self.cut.contains_key(&ends))
     }
 
-    /// Cuts the path between two nodes, or lets it be again.
-    pub(crate) fn set_cut(&mut self, a: NodeId, b: NodeId, cut: bool) {
-        if cut {
-            self.cut.insert(between(a, b));
-        } else {
-            self.cut.remove(&between(a, b));
-        }
+    /// Cuts the path between two nodes.
+    pub(crate) fn cut(&mut self, a: NodeId, b: NodeId, until: Instant) {
+        let end = self.cut.entry(between(a, b)).or_insert(until);
+        *end = until.max(*end);
+    }
+
+    /// Lets it be again, unless it was cut for longer meanwhile.
+    pub(crate) fn mend(&mut self, a: NodeId, b: NodeId, now: Instant) -> bool {
+        let over = self.cut.get(&between(a, b)).is_some_and(|until| *until <= now);
+        over && self.cut.remove(&between(a, b)).is_some()
     }
 
     pub(crate) fn is_linked(&self, id: PcId) -> bool {
-        self.pcs.get(&id).is_some_and(|pc| pc.linked_to.is_some())
+        let peer = self.pcs.get(&id).and_then(|pc| pc.linked_to);
+        peer.is_some_and(|peer| self.pcs.contains_key(&peer))
+    }
+
+    /// Whose connection this one is linked with.
+    pub(crate) fn linked_to(&self, id: PcId) -> Option<NodeId> {
+        let peer = self.pcs.get(&id)?.linked_to?;
+        Some(self.pcs.get(&peer)?.owner.node)
     }
 
     pub(crate) fn unlink(&mut self, id: PcId) {
@@ -179,11 +231,20 @@ impl Fabric {
         Some(owners)
     }
 
-    /// Whether both sides of every link have agreed on the same descriptions.
+    /// Whether a page's connection has answered what is over.
+    fn has_answered_late(&self, id: PcId) -> bool {
+        let is_over = |(offer, page): &(PcId, PcId)| *page == id && !self.pcs.contains_key(offer);
+        self.answers.values().any(is_over)
+    }
+
+    /// Whether both sides of every link have agreed on the same descriptions, but for pages that have answered
+    /// what was over.
     pub fn all_agree(&self) -> bool {
-        self.pcs.values().all(|pc| match (pc.linked_to, pc.agreed) {
+        self.pcs.iter().all(|(id, pc)| match (pc.linked_to, pc.agreed) {
             (Some(other), Some((local, remote))) => {
-                self.pcs.get(&other).is_none_or(|other| other.agreed == Some((remote, local)))
+                let spoilt = [id, &other].iter().any(|pc| self.has_answered_late(**pc));
+                let same = |other: &Pc| other.agreed == Some((remote, local));
+                spoilt || self.pcs.get(&other).is_none_or(same)
             }
             _ => true,
         })

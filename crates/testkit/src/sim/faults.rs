@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use skapi_rtc_protocol::ConnectionId;
 use skapi_rtc_signaling::{RtcEvent, Session};
 
 use super::{NodeId, World, engine::FakeEngine, fabric::PcId, options::pick, world::Due};
@@ -27,20 +28,37 @@ impl World {
         for node in 0..self.nodes.len() {
             self.cut(NodeId(node));
         }
+        for page in self.all_pages() {
+            if self.page(page).cid.is_some() {
+                self.cut_page(page);
+            }
+        }
+    }
+
+    pub(super) fn note_loss(&mut self, from: &ConnectionId) {
+        // Also of a link that its owner takes for lost already.
+        if let Some(node) = self.nodes.iter().position(|node| node.was_connected_as(from)) {
+            self.lost.push((self.now(), NodeId(node)));
+        }
     }
 
     /// A node's process dies: nothing is said to anybody any more.
     pub fn kill(&mut self, node: NodeId) {
         self.note(|| format!("{node}: dies"));
-        let noticed = pick(&mut self.rng, &self.options.frame_delay);
+        let (now, noticed) = (self.now(), pick(&mut self.rng, &self.options.frame_delay));
         let it = &mut self.nodes[node.0];
-        it.dead = true;
+        it.died = Some(now);
         let pcs: Vec<PcId> = it.engines.values().filter_map(FakeEngine::pc).collect();
         it.engines.clear();
         let socket = it.socket;
         if let Some(cid) = it.cid.take() {
             self.schedule.after(noticed, Due::LossNoticed { cid, socket });
         }
+        self.lose_engines(pcs);
+    }
+
+    /// Peer connections whose process is gone. Their peers find out by and by.
+    pub(super) fn lose_engines(&mut self, pcs: Vec<PcId>) {
         for pc in pcs {
             if let Some(peer) = self.fabric.close(pc) {
                 for (seconds, event) in [(5, RtcEvent::Disconnected), (25, RtcEvent::Failed)] {
@@ -54,9 +72,12 @@ impl World {
     /// Ends every session, as applications do at their end.
     pub fn close_all(&mut self) {
         for node in 0..self.nodes.len() {
-            if !self.nodes[node].dead {
+            if self.nodes[node].died.is_none() {
                 self.act(NodeId(node), "closes", Session::close);
             }
+        }
+        for page in self.all_pages() {
+            self.page_leaves(page);
         }
     }
 

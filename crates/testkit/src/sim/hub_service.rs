@@ -15,6 +15,8 @@ use super::{Delivery, Endpoint, Realtime};
 #[derive(Debug)]
 pub struct HubService {
     hub: Hub,
+    /// How many there were before.
+    hubs: u64,
     limits: HubLimits,
     /// What virtual time counts from.
     origin: StdInstant,
@@ -31,6 +33,7 @@ impl HubService {
     pub fn new(limits: HubLimits) -> Self {
         Self {
             hub: Hub::new(limits.clone()),
+            hubs: 0,
             limits,
             origin: StdInstant::now(),
             opened: 0,
@@ -75,9 +78,12 @@ impl Realtime for HubService {
     ) -> (ConnectionId, Vec<Delivery>) {
         self.opened += 1;
         let secret = resumption.and_then(|resumption| resumption.secret.as_deref());
-        let known = secret.and_then(|secret| ConnectionId::new(secret.strip_prefix(SECRET)?).ok());
+        let known = secret.and_then(|secret| {
+            let (life, cid) = secret.strip_prefix(SECRET)?.split_once('-')?;
+            Some((life.parse::<u64>().ok()?, ConnectionId::new(cid).ok()?))
+        });
         let mut ready = Ready::new(
-            known.clone().unwrap_or_else(|| {
+            known.clone().map(|(_, cid)| cid).unwrap_or_else(|| {
                 ConnectionId::new(format!("{}-{}", user.as_str(), self.opened)).unwrap_or_else(
                     |error| unreachable!("simulated users have plain names: {error}"),
                 )
@@ -87,8 +93,8 @@ impl Realtime for HubService {
         let cid = ready.cid.clone();
         let (mut missed, mut told) = (Vec::new(), Vec::new());
         let connected = match (known, resumption) {
-            (Some(cid), Some(resumption)) => {
-                self.hub.resume(&cid, &user, resumption.received).map(|resumption| {
+            (Some((life, cid)), Some(resumption)) => {
+                self.hub.resume(&cid, &user, life, resumption.received).map(|resumption| {
                     ready.resumed = Some(resumption.resumed);
                     missed = resumption.missed;
                     told = resumption.deliveries;
@@ -100,9 +106,8 @@ impl Realtime for HubService {
         connected.unwrap_or_else(|error| unreachable!("the hub has room for everybody: {error}"));
         self.sockets.insert(cid.clone(), socket);
         let window = self.limits.resume.window;
-        if resumption.is_some() && !window.is_zero() {
-            ready.resume = Some(format!("{SECRET}{}", cid.as_str()));
-        }
+        let life = self.hub.life(&cid).filter(|_| !window.is_zero());
+        ready.resume = life.map(|life| format!("{SECRET}{life}-{}", cid.as_str()));
         let mut out = vec![Delivery {
             from: Endpoint::Service,
             to: cid.clone(),
@@ -150,7 +155,8 @@ impl Realtime for HubService {
     }
 
     fn restart(&mut self) {
-        self.hub = Hub::new(self.limits.clone());
+        self.hubs += 1;
+        self.hub = Hub::new(self.limits.clone()).lives_from(self.hubs << 32);
         self.sockets.clear();
     }
 

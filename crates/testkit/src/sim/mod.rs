@@ -9,14 +9,19 @@
 //!   Lanes ◀──── Service         all of it planned in one Schedule, driven by World
 //! ```
 
+mod changes;
 mod engine;
 mod fabric;
 mod faults;
+mod frames;
 #[cfg(feature = "hub")]
 mod hub_service;
 mod lanes;
 mod node;
 mod options;
+mod outages;
+mod page;
+mod pages;
 mod paths;
 mod realtime;
 mod service;
@@ -28,6 +33,9 @@ pub use hub_service::HubService;
 pub use lanes::{Endpoint, Lanes};
 pub use node::{Node, NodeId};
 pub use options::Options;
+pub use outages::Outage;
+pub use page::Page;
+pub use paths::PathFault;
 pub use realtime::Realtime;
 pub use service::{Delivery, Service};
 pub use world::World;

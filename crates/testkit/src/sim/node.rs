@@ -30,8 +30,8 @@ pub struct Node {
     pub cid: Option<ConnectionId>,
     /// Which socket it has now, or had last.
     pub(crate) socket: u64,
-    /// Its process has died.
-    pub dead: bool,
+    /// When its process has died.
+    pub died: Option<Instant>,
     pub(crate) engines: BTreeMap<CallId, FakeEngine>,
     /// Under which key each call is known on the wire, as far as seen; a call that gave way under glare
     /// has the winner's.
@@ -46,10 +46,17 @@ impl Node {
             events: Vec::new(),
             cid: None,
             socket: 0,
-            dead: false,
+            died: None,
             engines: BTreeMap::new(),
             keys: BTreeMap::new(),
         }
+    }
+
+    /// Whether this node has, or had, this connection.
+    pub fn was_connected_as(&self, cid: &ConnectionId) -> bool {
+        self.events.iter().any(|(_, event)| {
+            matches!(event, Event::Connected { ready: Some(ready), .. } if ready.cid == *cid)
+        })
     }
 
     /// What this node's application was told about a call.

@@ -7,19 +7,18 @@ use std::{
 
 use skapi_rtc_protocol::{
     ClientFrame, ConnectionId, Limits, RtcContent, RtcSignal, UserId, decode_client, decode_server,
-    encode_client, encode_server,
 };
 use skapi_rtc_signaling::{
     CallId, Config, Input, Instant, LinkLoss, Output, Resumption, RtcEvent, Session,
 };
 
 use super::{
-    Endpoint, Fabric, Lanes, Node, NodeId, Options, Realtime, Service,
+    Fabric, Lanes, Node, NodeId, Options, Page, Realtime, Service,
     engine::{FakeEngine, Surroundings},
-    fabric::{Described, Owner},
+    fabric::{Described, Owner, Part},
     options::pick,
-    paths::PathDue,
-    service::Delivery,
+    pages::PageDue,
+    paths::{PathDue, PathFault},
 };
 use crate::Schedule;
 
@@ -31,6 +30,8 @@ pub(crate) const RESUME_WINDOW: Duration = Duration::from_secs(30);
 pub struct World {
     /// The machines.
     pub nodes: Vec<Node>,
+    /// The pages of Skapi's.
+    pub(super) pages: Vec<Page>,
     /// What engines or the world have found wrong.
     pub violations: Vec<String>,
     /// What happened, if the options asked for it.
@@ -41,14 +42,20 @@ pub struct World {
     pub fabric: Fabric,
     /// How often ICE was started anew.
     pub ice_restarts: usize,
+    /// Which paths between engines were gone, and when.
+    pub path_faults: Vec<PathFault>,
+    /// When the service has lost something, and whose it was.
+    pub lost: Vec<(Instant, NodeId)>,
+    /// How long a change in a running call has taken at most to be carried over.
+    pub slowest_change: Duration,
     pub(super) options: Options,
     pub(super) schedule: Schedule<Due>,
-    sockets: u64,
+    pub(super) sockets: u64,
     /// Sockets that broke and took what was on its way to the service with them.
     swallowed: BTreeSet<u64>,
     pub(super) service: Box<dyn Realtime>,
-    up: Lanes,
-    down: Lanes,
+    pub(super) up: Lanes,
+    pub(super) down: Lanes,
     /// When each peer connection's latest report is due.
     reported: BTreeMap<Owner, Instant>,
 }
@@ -65,6 +72,7 @@ pub(super) enum Due {
     OpEnds { node: NodeId, call: CallId },
     Report { owner: Owner, event: RtcEvent },
     Path(PathDue),
+    Page(PageDue),
 }
 
 impl World {
@@ -78,11 +86,15 @@ impl World {
     pub fn with(seed: u64, options: Options, service: impl Realtime + 'static) -> Self {
         Self {
             nodes: Vec::new(),
+            pages: Vec::new(),
             violations: Vec::new(),
             trace: Vec::new(),
             rng: fastrand::Rng::with_seed(seed),
             fabric: Fabric::default(),
             ice_restarts: 0,
+            path_faults: Vec::new(),
+            lost: Vec::new(),
+            slowest_change: Duration::ZERO,
             service: Box::new(service),
             options,
             schedule: Schedule::default(),
@@ -129,15 +141,6 @@ impl World {
         result
     }
 
-    /// A track or channel is added to a call: its engine wants to negotiate.
-    pub fn change(&mut self, node: NodeId, call: CallId) {
-        let pc = self.nodes[node.0].engines.get(&call).and_then(FakeEngine::pc);
-        if let Some(owner) = pc.and_then(|pc| self.fabric.get(pc)).map(|pc| pc.owner) {
-            let event = RtcEvent::NegotiationNeeded;
-            self.schedule.after(Duration::ZERO, Due::Report { owner, event });
-        }
-    }
-
     /// Lets time pass.
     pub fn run_for(&mut self, time: Duration) {
         let until = self.now() + time;
@@ -151,7 +154,7 @@ impl World {
             .nodes
             .iter()
             .enumerate()
-            .filter(|(_, it)| !it.dead)
+            .filter(|(_, it)| it.died.is_none())
             .filter_map(|(node, it)| Some((it.session.next_deadline()?, NodeId(node))))
             .min();
         match (self.schedule.next_at(), timer) {
@@ -178,7 +181,7 @@ impl World {
     fn happen(&mut self, due: Due) {
         match due {
             Due::SocketOpens { node, resumption } => {
-                if self.nodes[node.0].dead {
+                if self.nodes[node.0].died.is_some() {
                     return;
                 }
                 self.sockets += 1;
@@ -197,6 +200,7 @@ impl World {
                     let lost = may_get_lost(&frame) && self.rng.f64() < self.options.lost_contents;
                     if lost {
                         self.note(|| format!("lost: {text}"));
+                        self.note_loss(&from);
                     }
                     let out = self.service.handle(&from, socket, frame, lost);
                     self.deliver(out);
@@ -242,9 +246,14 @@ impl World {
             }
             Due::OpEnds { node, call } => self.op_ends(node, call),
             Due::Path(due) => self.on_path(due),
+            Due::Page(due) => self.on_page(due),
             Due::Report { owner, event } => {
-                let Owner { node, call, generation } = owner;
-                if self.nodes[node.0].dead {
+                let Owner { node, part } = owner;
+                let (call, generation) = match part {
+                    Part::Call(call, generation) => (call, generation),
+                    Part::Page(pc) => return self.on_page_report(node, pc, event),
+                };
+                if self.nodes[node.0].died.is_some() {
                     return;
                 }
                 let event = Input::RtcEvent { call, generation, event };
@@ -256,6 +265,8 @@ impl World {
     fn op_ends(&mut self, node: NodeId, call: CallId) {
         let mut reports = Vec::new();
         let mut around = Surroundings {
+            now: self.schedule.now(),
+            slowest_change: &mut self.slowest_change,
             fabric: &mut self.fabric,
             rng: &mut self.rng,
             options: &self.options,
@@ -292,29 +303,10 @@ impl World {
     }
 
     /// What one connection reports comes in order.
-    fn report_after(&mut self, after: Duration, owner: Owner, event: RtcEvent) {
+    pub(super) fn report_after(&mut self, after: Duration, owner: Owner, event: RtcEvent) {
         let last = self.reported.entry(owner).or_insert(Instant::ZERO);
         *last = (self.schedule.now() + after).max(*last);
         self.schedule.at(*last, Due::Report { owner, event });
-    }
-
-    fn deliver(&mut self, deliveries: Vec<Delivery>) {
-        for delivery in deliveries {
-            self.transmit(delivery);
-        }
-    }
-
-    fn transmit(&mut self, Delivery { from, to, frame }: Delivery) {
-        let Some(node) = self.nodes.iter().position(|n| n.cid.as_ref() == Some(&to)) else {
-            return;
-        };
-        let delay = pick(&mut self.rng, &self.options.frame_delay);
-        // Both sides count what comes by a socket, so nothing on it may overtake.
-        let from = if self.options.resumes { Endpoint::Service } else { from };
-        let at = self.down.arrival(self.schedule.now(), from, Endpoint::Client(to), delay);
-        let (node, socket) = (NodeId(node), self.nodes[node].socket);
-        let text = encode_server(&frame);
-        self.schedule.at(at, Due::ToClient { node, socket, text });
     }
 
     fn input(&mut self, node: NodeId, input: Input, engine: Option<CallId>) {
@@ -360,23 +352,6 @@ impl World {
                 _ => {}
             }
         }
-    }
-
-    fn send(&mut self, node: NodeId, frame: &ClientFrame) {
-        let Some(from) = self.nodes[node.0].cid.clone() else {
-            self.violations.push(format!("{node}: sends without a socket: {frame:?}"));
-            return;
-        };
-        let to = match frame {
-            ClientFrame::Rtc { to, .. } if !self.options.resumes => Endpoint::Client(to.clone()),
-            _ => Endpoint::Service,
-        };
-        let delay = pick(&mut self.rng, &self.options.frame_delay);
-        let lane = Endpoint::Client(from.clone());
-        let at = self.up.arrival(self.schedule.now(), lane, to, delay);
-        let text = encode_client(frame);
-        let socket = self.nodes[node.0].socket;
-        self.schedule.at(at, Due::ToService { from, socket, text });
     }
 
     /// Learns which call of a node goes by which key.

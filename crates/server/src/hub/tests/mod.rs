@@ -143,6 +143,7 @@ fn shown(frame: &ServerFrame) -> String {
             format!("{code} {reference:?}")
         }
         ServerFrame::Done { reference } => format!("done {reference}"),
+        ServerFrame::Link { state, of } => format!("link of {} {state}", of.as_str()),
         other => format!("{other:?}"),
     }
 }

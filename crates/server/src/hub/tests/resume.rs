@@ -53,8 +53,9 @@ impl Scene {
     }
 
     fn resume(&mut self, connection: &str, received: u64) -> Resumption {
+        let life = self.hub.life(&cid(connection)).unwrap_or_default();
         let mut resumption =
-            self.hub.resume(&cid(connection), &user_of(connection), received).unwrap();
+            self.hub.resume(&cid(connection), &user_of(connection), life, received).unwrap();
         self.deliver(std::mem::take(&mut resumption.deliveries));
         resumption
     }
@@ -188,7 +189,10 @@ fn who_cannot_be_resumed_is_gone_at_once() {
     scene.lose("a");
     assert_eq!(scene.heard(), ["b: USER_DISCONNECTED a G"]);
     // A secret is never given for such a connection; its id is not to be had all the same.
-    assert_eq!(scene.hub.resume(&cid("b"), &user_of("b"), 0).unwrap_err(), ConnectError::IdTaken);
+    assert_eq!(
+        scene.hub.resume(&cid("b"), &user_of("b"), 1, 0).unwrap_err(),
+        ConnectError::IdTaken
+    );
     let mut scene = Scene::with(ResumeLimits { window: Duration::ZERO, ..ResumeLimits::default() });
     scene.resumable("a");
     scene.lose("a");
@@ -199,10 +203,13 @@ fn who_cannot_be_resumed_is_gone_at_once() {
 fn a_connection_is_its_users_alone() {
     let mut scene = Scene::new();
     scene.resumable("a");
-    let error = scene.hub.resume(&cid("a"), &user_of("b"), 0).unwrap_err();
+    let error = scene.hub.resume(&cid("a"), &user_of("b"), 1, 0).unwrap_err();
     assert_eq!(error, ConnectError::IdTaken);
     scene.lose("a");
-    assert_eq!(scene.hub.resume(&cid("a"), &user_of("b"), 0).unwrap_err(), ConnectError::IdTaken);
+    assert_eq!(
+        scene.hub.resume(&cid("a"), &user_of("b"), 1, 0).unwrap_err(),
+        ConnectError::IdTaken
+    );
     assert_eq!(scene.resume("a", 0).resumed, resumed(1, true));
 }
 
@@ -266,6 +273,26 @@ fn something_lost_in_the_window_is_not_called_complete_before_the_window_is_ende
     assert_eq!(scene.hub.next_deadline(), None);
 }
 
+/// A client whose greeting got lost does not know that a new life has begun, and has counted in the old one.
+#[test]
+fn what_was_received_in_an_earlier_life_counts_for_nothing() {
+    let mut scene = Scene::new();
+    scene.resumable("a");
+    scene.stock("b");
+    let (id, user) = (cid("a"), user_of("a"));
+    let before = scene.hub.life(&id).unwrap();
+    scene.hub = Hub::new(HubLimits::default()).lives_from(70);
+    scene.stock("b");
+    let unheard = scene.hub.resume(&id, &user, before, 2).unwrap();
+    assert_eq!((unheard.resumed, scene.hub.life(&id)), (resumed(0, false), Some(71)));
+    for content in ["1", "2", "3"] {
+        scene.rtc("b", "a", content);
+    }
+    let again = scene.hub.resume(&id, &user, before, 2).unwrap();
+    assert_eq!((again.resumed, again.missed.len()), (resumed(0, false), 0));
+    assert_eq!(scene.hub.life(&id), Some(72));
+}
+
 #[test]
 fn parked_connections_count_for_the_limits() {
     let resume = ResumeLimits::default();
@@ -275,7 +302,7 @@ fn parked_connections_count_for_the_limits() {
     hub.lose(Instant::now(), &cid("a1"));
     let error = hub.connect(cid("a2"), user_of("a2")).unwrap_err();
     assert!(matches!(error, ConnectError::TooManyOfUser { .. }));
-    assert!(hub.resume(&cid("a1"), &user_of("a1"), 0).unwrap().resumed.complete);
+    assert!(hub.resume(&cid("a1"), &user_of("a1"), 1, 0).unwrap().resumed.complete);
 }
 
 #[derive(Debug, Clone)]
@@ -369,4 +396,49 @@ proptest! {
             }
         }
     }
+}
+
+fn link_of(to: &str, state: &str, of: &str) -> String {
+    format!("{to}: link of {of} {state}")
+}
+
+#[test]
+fn peers_are_told_what_becomes_of_a_link_if_they_know_the_frame() {
+    let mut scene = Scene::new();
+    for connection in ["a", "b", "c"] {
+        scene.resumable(connection);
+    }
+    scene.stock("s");
+    scene.rtc("a", "b", "1");
+    scene.rtc("s", "a", "2");
+    scene.heard();
+    scene.lose("a");
+    assert_eq!(scene.heard(), [link_of("b", "lost", "a")]);
+    // Who speaks to it only now has not heard of it.
+    scene.rtc("c", "a", "3");
+    assert_eq!(scene.heard(), ["c: done 1".to_owned(), link_of("c", "lost", "a")]);
+    scene.rtc("c", "a", "4");
+    assert_eq!(scene.heard(), ["c: done 1"]);
+    scene.resume("a", 0);
+    assert_eq!(scene.heard(), [link_of("b", "back", "a"), link_of("c", "back", "a")]);
+    scene.lose("a");
+    scene.heard();
+    scene.pass(WINDOW);
+    let heard = scene.heard();
+    assert!(heard.contains(&link_of("b", "gone", "a")), "{heard:?}");
+    assert!(!heard.contains(&link_of("s", "gone", "a")), "{heard:?}");
+}
+
+#[test]
+fn a_connection_that_comes_back_with_something_lost_is_not_gone_to_its_peers() {
+    let mut scene = Scene::new();
+    scene.resumable("a");
+    scene.resumable("b");
+    scene.rtc("a", "b", "1");
+    scene.lose("a");
+    scene.heard();
+    assert!(!scene.resume("a", 99).resumed.complete);
+    assert_eq!(scene.heard(), ["b: USER_DISCONNECTED a G".to_owned(), link_of("b", "back", "a")]);
+    scene.lose("a");
+    assert_eq!(scene.heard(), [link_of("b", "lost", "a")]);
 }
