@@ -102,6 +102,7 @@ struct Listening<'a> {
 }
 
 pub(crate) async fn run(args: &ServeArgs, output: &Output) -> Result<(), Failure> {
+    raise_open_files();
     let address = resolve(&args.listen).await?;
     let config = config(args)?;
     let tls = args.tls.read(address)?;
@@ -148,6 +149,14 @@ pub(crate) async fn run(args: &ServeArgs, output: &Output) -> Result<(), Failure
     server.shutdown().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Sockets are files, and the usual soft limit of a thousand is meant for programs that cannot cope with more.
+fn raise_open_files() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(files) => tracing::info!(files, "so many sockets and files can be open"),
+        Err(error) => tracing::warn!(%error, "the limit of open files stays as it is"),
+    }
 }
 
 async fn next(hangup: &mut Option<Hangup>) {

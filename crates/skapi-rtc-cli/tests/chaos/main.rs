@@ -10,6 +10,7 @@
     reason = "a program of tests: its modules are seen by nobody else, and it talks"
 )]
 
+mod crowd;
 mod faults;
 mod ledger;
 mod lines;
@@ -35,17 +36,18 @@ type Scenario = (&'static str, fn() -> Result<()>);
 
 /// The scenarios by name, each on a runtime of its own.
 macro_rules! scenarios {
-    ($($name:ident)+) => {
-        &[$((stringify!($name), || block_on(scenarios::$name()))),+]
+    ($($module:ident::$name:ident)+) => {
+        &[$((stringify!($name), || block_on($module::$name()))),+]
     };
 }
 
 const SCENARIOS: &[Scenario] = scenarios![
-    a_service_that_is_killed_costs_no_call_and_no_message
-    links_that_are_lost_on_both_sides_cost_no_call_and_no_message
-    whatever_a_call_carries_goes_on_after_cuts
-    calls_in_a_row_leave_nothing_behind
-    chaos_for_a_short_while_violates_nothing
+    scenarios::a_service_that_is_killed_costs_no_call_and_no_message
+    scenarios::links_that_are_lost_on_both_sides_cost_no_call_and_no_message
+    scenarios::whatever_a_call_carries_goes_on_after_cuts
+    scenarios::calls_in_a_row_leave_nothing_behind
+    scenarios::chaos_for_a_short_while_violates_nothing
+    crowd::a_crowd_comes_back_to_a_service_that_was_killed
 ];
 
 fn main() -> ExitCode {

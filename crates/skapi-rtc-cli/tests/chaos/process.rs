@@ -42,9 +42,19 @@ const START: Duration = Duration::from_secs(60);
 
 impl Service {
     pub async fn start(address: SocketAddr, secret: &Path, resume_key: &Path) -> Result<Self> {
+        Self::start_with(address, secret, resume_key, &[]).await
+    }
+
+    pub async fn start_with(
+        address: SocketAddr,
+        secret: &Path,
+        resume_key: &Path,
+        args: &[&str],
+    ) -> Result<Self> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_skapi-rtc"));
         command.args(["--json", "serve", "--listen", &address.to_string()]);
         command.arg("--jwt-secret-file").arg(secret).arg("--resume-key-file").arg(resume_key);
+        command.args(args);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.env_remove("RUST_LOG").spawn()?;
         let stdout = child.stdout.take().context("its stdout is piped")?;

@@ -138,13 +138,16 @@ impl Pair {
     }
 }
 
+/// An address that nobody listens on, for a service that is to be found there again.
+pub fn free_address() -> Result<SocketAddr> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
 impl World {
     /// A world in which every session is connected.
     pub async fn start(setup: Setup) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let free = std::net::TcpListener::bind("127.0.0.1:0")?;
-        let address = free.local_addr()?;
-        drop(free);
+        let address = free_address()?;
         for name in ["secret", "key-0", "key-1"] {
             let text = format!("{name}, forty characters and more of a secret");
             std::fs::write(folder.path().join(name), text)?;
