@@ -216,6 +216,9 @@ impl Future for DriverSleep {
     }
 }
 
+/// However many datagrams are coalesced, together they are one to the kernel, whose length has 16 bits.
+const LARGEST_COALESCED: usize = u16::MAX as usize;
+
 /// A UDP socket that tells the pulse what comes in.
 #[derive(Debug)]
 struct Socket {
@@ -260,8 +263,9 @@ impl AsyncUdpSocket for Socket {
         self.inner.max_gso_segments()
     }
 
+    /// The engine takes 1,500 bytes a segment for its buffers, of which each connection has two.
     fn max_gro_segments(&self) -> usize {
-        self.inner.max_gro_segments()
+        self.inner.max_gro_segments().min(LARGEST_COALESCED.div_ceil(1500))
     }
 }
 

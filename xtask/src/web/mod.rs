@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    shell::{cargo, complain, output, run as run_command, say, succeeds},
+    shell::{cargo, output, run as run_command, say, succeeds},
     workspace,
 };
 pub(crate) use page::page;
@@ -107,12 +107,15 @@ fn for_pages(work: &Path, args: &[&str]) -> Result<Command> {
 fn gzipped_size(package: &Path) -> Result<u64> {
     let mut sum = 0;
     for name in [format!("{MODULE}.js"), format!("{MODULE}_bg.wasm"), "skapi-rtc.js".to_owned()] {
-        let mut measure = bindgen()?;
-        measure.arg("--gzip").arg(package.join(&name));
-        let size = output(measure)?;
-        sum += size.trim().parse::<u64>().with_context(|| format!("the size of {name}"))?;
+        sum += gzipped(&package.join(name))?;
     }
     Ok(sum)
+}
+
+fn gzipped(file: &Path) -> Result<u64> {
+    let mut measure = bindgen()?;
+    measure.arg("--gzip").arg(file);
+    output(measure)?.trim().parse().with_context(|| format!("the size of {}", file.display()))
 }
 
 /// The class that pages see, as a script that defines `Skapi` and as a module that exports it.
@@ -151,18 +154,25 @@ fn without_comments(script: &str) -> String {
     text
 }
 
-/// Makes the module smaller where the tool for that is installed.
+/// Makes the module smaller where the tool for that is installed. What counts is the compressed size, which a
+/// module of fewer bytes does not always have.
 fn optimise(module: &Path) -> Result<()> {
     let wasm_opt = || Command::new("wasm-opt");
     let mut version = wasm_opt();
     version.arg("--version");
     if !succeeds(version) {
-        complain("note: wasm-opt is not installed, so the package is larger than it could be");
         return Ok(());
     }
+    let smaller = module.with_extension("optimised.wasm");
     let mut shrink = wasm_opt();
-    shrink.arg("-Oz").arg("--all-features").arg(module).arg("-o").arg(module);
-    run_command(shrink)
+    shrink.arg("-Oz").arg("--all-features").arg(module).arg("-o").arg(&smaller);
+    run_command(shrink)?;
+    if gzipped(&smaller)? < gzipped(module)? {
+        fs::rename(&smaller, module)?;
+    } else {
+        fs::remove_file(&smaller)?;
+    }
+    Ok(())
 }
 
 /// The generator of bindings: a program of its own, because nobody who only tests should have to build it.

@@ -7,10 +7,11 @@ use skapi_rtc_protocol::{IceCandidate, SessionDescription};
 use super::{
     Failure, Rig,
     platform::within,
-    rig::{ensure, negotiate},
+    rig::{Side, ensure, negotiate},
 };
 use crate::{
-    ChannelInit, Codec, ConnectionState, MediaError, NegotiationError, OfferOptions, TrackInit,
+    ChannelInit, Codec, ConnectionState, MediaError, NegotiationError, OfferOptions, PeerStats,
+    TrackInit,
 };
 
 pub(super) async fn the_side_that_offers_connects(rig: &Rig) -> Result<(), Failure> {
@@ -133,7 +134,7 @@ pub(super) async fn a_bad_candidate_is_refused(rig: &Rig) -> Result<(), Failure>
         sdp_m_line_index: Some(0),
         ..IceCandidate::default()
     };
-    let refuses = async |side: &super::rig::Side, when: &str| -> Result<(), Failure> {
+    let refuses = async |side: &Side, when: &str| -> Result<(), Failure> {
         for value in ["nonsense", "candidate:nonsense", "candidate:1 1 udp x y z typ host"] {
             let refused = side.peer.add_candidate(bad(value)).await;
             ensure!(
@@ -239,43 +240,56 @@ pub(super) async fn statistics_count_what_was_sent(rig: &Rig) -> Result<(), Fail
     for _ in 0..MESSAGES {
         rig.message(&mut ends.right).await?;
     }
-    let (sent, received) = (pair.left.peer.stats().await?, pair.right.peer.stats().await?);
-    ensure!(sent.bytes_sent >= MESSAGES * SIZE, "{} bytes sent", sent.bytes_sent);
-    ensure!(received.bytes_received >= MESSAGES * SIZE, "{} received", received.bytes_received);
-    let Some(channel) = sent.channels.iter().find(|channel| channel.label == "first") else {
-        return Err(Failure::new(format!("the channel is not among {:?}", sent.channels)));
-    };
-    ensure!(channel.messages_sent == MESSAGES, "{channel:?}");
-    ensure!(channel.bytes_sent == MESSAGES * SIZE, "{channel:?}");
-    let Some(channel) = received.channels.iter().find(|channel| channel.label == "first") else {
-        return Err(Failure::new(format!("the channel is not among {:?}", received.channels)));
-    };
-    ensure!(channel.messages_received == MESSAGES, "{channel:?}");
-    ensure!(channel.bytes_received == MESSAGES * SIZE, "{channel:?}");
+    let first = |stats: &PeerStats| stats.channels.iter().find(|it| it.label == "first").cloned();
+    let sent = stats_when(rig, &pair.left, "what was sent is counted", |stats| {
+        stats.bytes_sent >= MESSAGES * SIZE
+            && first(stats).is_some_and(|it| it.messages_sent >= MESSAGES)
+    });
+    let sent = first(&sent.await?).unwrap_or_default();
+    ensure!(sent.messages_sent == MESSAGES, "{sent:?}");
+    ensure!(sent.bytes_sent == MESSAGES * SIZE, "{sent:?}");
+    let received = stats_when(rig, &pair.right, "what was received is counted", |stats| {
+        stats.bytes_received >= MESSAGES * SIZE
+            && first(stats).is_some_and(|it| it.messages_received >= MESSAGES)
+    });
+    let received = first(&received.await?).unwrap_or_default();
+    ensure!(received.messages_received == MESSAGES, "{received:?}");
+    ensure!(received.bytes_received == MESSAGES * SIZE, "{received:?}");
     pair.close().await;
     Ok(())
 }
 
-/// Engines measure every few seconds, and may not have done so yet when asked the first time.
 pub(super) async fn the_round_trip_is_measured(rig: &Rig) -> Result<(), Failure> {
-    const ASK_AGAIN: Duration = Duration::from_millis(100);
     let (pair, _ends) = rig.connected(ChannelInit::default()).await?;
     for side in [&pair.left, &pair.right] {
-        let measured = async {
-            loop {
-                let selected = side.peer.stats().await?.selected_pair;
-                if let Some(time) = selected.and_then(|selected| selected.round_trip_time) {
-                    return Ok::<_, Failure>(time);
-                }
-                // Nothing else happens in this time.
-                within(ASK_AGAIN, std::future::pending::<()>()).await;
-            }
-        };
-        let time = rig.soon("a round trip", measured).await??;
-        ensure!(time < rig.patience, "a round trip of {time:?} on one machine");
+        let time = |stats: &PeerStats| stats.selected_pair.as_ref()?.round_trip_time;
+        let stats = stats_when(rig, side, "a round trip", |stats| time(stats).is_some()).await?;
+        ensure!(time(&stats) < Some(rig.patience), "{:?} on one machine", time(&stats));
     }
     pair.close().await;
     Ok(())
+}
+
+/// The first statistics of which something holds. Engines measure every few seconds, and tell for some
+/// milliseconds what they told before.
+async fn stats_when(
+    rig: &Rig,
+    side: &Side,
+    what: &str,
+    holds: impl Fn(&PeerStats) -> bool,
+) -> Result<PeerStats, Failure> {
+    const ASK_AGAIN: Duration = Duration::from_millis(100);
+    let told = async {
+        loop {
+            let stats = side.peer.stats().await?;
+            if holds(&stats) {
+                return Ok(stats);
+            }
+            // Nothing else happens in this time.
+            within(ASK_AGAIN, std::future::pending::<()>()).await;
+        }
+    };
+    rig.soon(what, told).await?
 }
 
 pub(super) async fn tracks_are_unsupported_where_there_is_no_media(

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use skapi_rtc::{
-    ConnectOptions, Realtime, RealtimeEvent, RealtimeEvents, connect_realtime,
+    ConnectOptions, ConnectionId, Realtime, RealtimeEvent, RealtimeEvents, connect_realtime,
     transport::WebSocketTransport,
 };
 use tokio::task::JoinSet;
@@ -26,24 +26,24 @@ const PATIENCE: Duration = Duration::from_secs(240);
 
 /// How many there are; `SKAPI_RTC_CROWD`.
 fn clients() -> usize {
-    number("SKAPI_RTC_CROWD", 1500)
+    number("SKAPI_RTC_CROWD", 10_000)
 }
 
 struct Client {
     realtime: Realtime,
     events: RealtimeEvents,
+    cid: ConnectionId,
 }
 
 impl Client {
     /// Waits until it is back; gives how often it was sent away or found nobody.
     async fn back(mut self) -> Result<(Self, u32)> {
-        let before = self.realtime.cid();
         let mut attempts = 0;
         loop {
             match self.events.next().await {
                 Some(RealtimeEvent::Disconnected { .. }) => attempts += 1,
-                Some(RealtimeEvent::Connected { .. }) => {
-                    ensure!(self.realtime.cid() == before, "a client came back as another one");
+                Some(RealtimeEvent::Connected { ready: Some(ready), .. }) => {
+                    ensure!(ready.cid == self.cid, "a client came back as another one");
                     return Ok((self, attempts));
                 }
                 Some(RealtimeEvent::Closed(reason)) => bail!("a client gave up: {reason:?}"),
@@ -73,7 +73,9 @@ pub async fn a_crowd_comes_back_to_a_service_that_was_killed() -> Result<()> {
         let options = options.transport(transport.clone()).retry_first(true);
         let (realtime, mut events) = connect_realtime(options).await?;
         match events.next().await {
-            Some(RealtimeEvent::Connected { .. }) => Ok(Client { realtime, events }),
+            Some(RealtimeEvent::Connected { ready: Some(ready), .. }) => {
+                Ok(Client { realtime, events, cid: ready.cid })
+            }
             other => bail!("a client is not connected, but {other:?}"),
         }
     };
