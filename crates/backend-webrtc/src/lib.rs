@@ -8,7 +8,6 @@
 mod addresses;
 mod backend;
 mod births;
-mod catch_up;
 mod channel;
 mod config;
 mod convert;

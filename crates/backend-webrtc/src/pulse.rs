@@ -21,9 +21,10 @@ use std::{
 };
 
 use futures_util::task::AtomicWaker;
+use skapi_rtc_backend::CatchUp;
 use tokio::sync::Notify;
 
-use crate::{Config, catch_up::CatchUp, ledger::Look};
+use crate::{Config, ledger::Look};
 
 /// In a hurry the driver looks around at least this often, should a wake-up get lost on a path that the
 /// extra rounds do not cover.
@@ -148,7 +149,8 @@ impl Pulse {
 
     /// Moves the clock ahead after an outage, if something waits for that. True if it did.
     pub(crate) fn catch_up(&self, look: Look) -> bool {
-        let step = self.catch_up.step(Instant::now, look);
+        let in_flight = look.again.is_none().then_some(look.in_flight);
+        let step = self.catch_up.step(Instant::now, in_flight);
         if let Some(step) = step {
             self.ahead.fetch_add(nanos(step), Ordering::Relaxed);
         }

@@ -14,6 +14,7 @@
 
 mod account;
 mod addresses;
+mod catch_up;
 mod channel;
 mod config;
 #[cfg(feature = "conformance")]
@@ -35,6 +36,7 @@ mod stream;
 
 pub use account::{HandedOver, SendAccount};
 pub use addresses::choose_addresses;
+pub use catch_up::CatchUp;
 pub use channel::{
     ChannelEvent, ChannelEvents, ChannelHandle, ChannelInit, ChannelInitError, ChannelState,
     DataChannel, Message, Reliability,

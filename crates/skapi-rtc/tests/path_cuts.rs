@@ -8,10 +8,13 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use skapi_rtc::{
-    Call, CallEvent, CallOptions, ChannelOptions, ChannelReceiver, ChannelSender, Message,
+    Backend, Call, CallEvent, CallOptions, ChannelOptions, ChannelReceiver, ChannelSender, Message,
     connect_realtime,
 };
 use support::{Service, call, path::Path, soon};
@@ -36,20 +39,34 @@ fn cuts() -> Vec<u64> {
     wanted.split(',').map(|seconds| seconds.trim().parse().unwrap()).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_path_that_is_cut_comes_back() {
-    survive(Cut::Path).await;
+macro_rules! with {
+    ($engine:ident, $backend:ty) => {
+        mod $engine {
+            use super::{Cut, survive};
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn a_path_that_is_cut_comes_back() {
+                survive::<$backend>(Cut::Path).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn a_network_that_is_gone_comes_back() {
+                survive::<$backend>(Cut::All).await;
+            }
+        }
+    };
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_network_that_is_gone_comes_back() {
-    survive(Cut::All).await;
-}
+with!(webrtc, skapi_rtc::WebRtcBackend);
+with!(str0m, skapi_rtc::Str0mBackend);
 
-async fn survive(what: Cut) {
+async fn survive<B: Backend + Default>(what: Cut) {
     let service = Service::start().await;
     let path = Path::new();
-    let join = |user| soon("connecting", connect_realtime(path.carries(service.options(user))));
+    let join = |user| {
+        let options = path.carries(service.options(user)).backend(Arc::new(B::default()));
+        soon("connecting", connect_realtime(options))
+    };
     let (alice, _events) = join("alice").await.unwrap();
     let (bob, mut bob_events) = join("bob").await.unwrap();
     let options = CallOptions::default().channel(ChannelOptions::new("data"));

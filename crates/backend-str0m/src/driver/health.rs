@@ -124,6 +124,7 @@ impl Driver {
             if state == ConnectionState::Connected {
                 self.tracks.connected();
             }
+            self.state_changed(state);
             self.shared.emit(PeerEvent::State(state));
         }
     }

@@ -7,6 +7,7 @@
 
 mod candidates;
 mod channels;
+mod clock;
 mod gathering;
 mod health;
 mod hearing;
@@ -31,8 +32,8 @@ use tokio::{
 use tracing::debug;
 
 use self::{
-    candidates::RemoteCandidates, channels::Channels, gathering::Gathering, health::Health,
-    holding::HeldBack, negotiation::Negotiation, sections::Tracks,
+    candidates::RemoteCandidates, channels::Channels, clock::Clock, gathering::Gathering,
+    health::Health, holding::HeldBack, negotiation::Negotiation, sections::Tracks,
 };
 use crate::{Config, command::Command, network::Network, servers::Servers, shared::Shared};
 
@@ -68,6 +69,7 @@ pub(crate) struct Driver {
     tracks: Tracks,
     held_back: HeldBack,
     health: Health,
+    clock: Clock,
     /// Datagrams that the engine has taken since it was last emptied.
     undrained: usize,
     bytes_received: u64,
@@ -77,7 +79,7 @@ pub(crate) struct Driver {
 
 impl Driver {
     pub(crate) fn new(parts: Parts) -> Self {
-        let health = Health::new(&parts.config);
+        let (health, clock) = (Health::new(&parts.config), Clock::new(&parts.config));
         Self {
             rtc: parts.rtc,
             config: parts.config,
@@ -91,6 +93,7 @@ impl Driver {
             tracks: Tracks::default(),
             held_back: HeldBack::default(),
             health,
+            clock,
             undrained: 0,
             bytes_received: 0,
             round_trip_time: None,
@@ -137,6 +140,9 @@ impl Driver {
                 self.pass_time(now);
                 continue;
             }
+            if self.catch_up(now) {
+                continue;
+            }
             self.network.flush();
             self.gather_again(now);
             let others =
@@ -169,7 +175,7 @@ impl Driver {
         let mut sent = false;
         loop {
             match self.rtc.poll_output() {
-                Ok(Output::Timeout(deadline)) => return (deadline, sent),
+                Ok(Output::Timeout(deadline)) => return (self.clock.due(deadline), sent),
                 Ok(Output::Transmit(transmit)) => {
                     sent = true;
                     self.note_pair(&transmit);
@@ -187,7 +193,7 @@ impl Driver {
     }
 
     fn pass_time(&mut self, now: Instant) {
-        if let Err(error) = self.rtc.handle_input(Input::Timeout(now)) {
+        if let Err(error) = self.rtc.handle_input(Input::Timeout(self.clock.of_engine(now))) {
             debug!(%error, "the engine took the time badly");
         }
     }

@@ -35,6 +35,7 @@ impl Driver {
             return;
         }
         self.health.heard(now, source);
+        self.clock.catch_up.heard(now);
         if is_data(contents) && self.is_shut() {
             self.hold_back(local, source, contents);
             return;
@@ -56,6 +57,7 @@ impl Driver {
                 return;
             }
         };
+        let now = self.clock.of_engine(now);
         if let Err(error) = self.rtc.handle_input(Input::Receive(now, receive)) {
             debug!(%error, %source, "the engine refused a datagram");
         }

@@ -121,7 +121,7 @@ impl Driver {
             trace!(%section, "the engine has no source for a section");
             return;
         };
-        let now = Instant::now();
+        let now = self.clock.of_engine(Instant::now());
         for packet in &batch.packets {
             let Some(number) = sender.counted_on(packet.sequence) else { continue };
             sender.figures.packets += 1;

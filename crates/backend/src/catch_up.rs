@@ -1,9 +1,9 @@
 //! After an outage of the path, what waits for its retransmission is sent at once.
 //!
 //! SCTP waits twice as long after each retransmission that is not acknowledged (RFC 9260 §6.3.3), so after
-//! an outage of some seconds the next one is due about as many seconds after the path's return, and the
-//! engine has no setting for that. But its driver asks us for the time: when something is heard again, its
-//! clock is moved ahead, step by step, until most of what was in flight has arrived. (That something arrives
+//! an outage of some seconds the next one is due about as many seconds after the path's return, and engines
+//! have no setting for that. But some are told the time: when something is heard again, their clock is
+//! moved ahead, step by step, until most of what was in flight has arrived. (That something arrives
 //! says little: what is new is not held up by what was lost, until the peer has to put both in order.)
 //!
 //! A step is short enough for ICE to stay connected, and makes a sign of life due at once. The next step
@@ -14,8 +14,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::ledger::Look;
-
 /// Beyond the length of the outage: the shortest wait for a retransmission, and as much again.
 const MARGIN: Duration = Duration::from_secs(2);
 
@@ -25,8 +23,9 @@ const OVER: Duration = Duration::from_secs(5);
 /// The clock is moved ahead at most this far after an outage, which is the longest wait there is.
 const FARTHEST: Duration = Duration::from_secs(60);
 
+/// For engines that are told the time: how far to move their clock ahead after an outage.
 #[derive(Debug)]
-pub(crate) struct CatchUp {
+pub struct CatchUp {
     /// The peer is never silent for so long on a path that works.
     silence: Duration,
     step: Duration,
@@ -48,7 +47,8 @@ struct State {
 }
 
 impl CatchUp {
-    pub(crate) fn new(keepalive: Duration, disconnected_after: Duration) -> Self {
+    /// For an engine that gives a sign of life so often, and takes a peer for lost after so long.
+    pub fn new(keepalive: Duration, disconnected_after: Duration) -> Self {
         let now = Instant::now();
         Self {
             silence: keepalive * 3 / 2,
@@ -65,7 +65,7 @@ impl CatchUp {
     }
 
     /// Something came from the peer.
-    pub(crate) fn heard(&self, now: Instant) {
+    pub fn heard(&self, now: Instant) {
         let mut state = self.state();
         let silence = now.saturating_duration_since(state.heard_at);
         state.heard_at = now;
@@ -77,18 +77,25 @@ impl CatchUp {
         }
     }
 
-    pub(crate) fn set_path(&self, has_path: bool) {
+    /// Whether there is a pair of addresses to send on.
+    pub fn set_path(&self, has_path: bool) {
         self.state().has_path = has_path;
     }
 
-    /// How far to move the clock ahead, now that a round is over and this is how the accounts stand.
-    pub(crate) fn step(&self, now: impl FnOnce() -> Instant, look: Look) -> Option<Duration> {
+    /// How far to move the clock ahead, now that the engine has done all that it could and holds so many bytes
+    /// that the peer has not acknowledged; `None` where that cannot be told at the moment.
+    pub fn step(
+        &self,
+        now: impl FnOnce() -> Instant,
+        in_flight: Option<usize>,
+    ) -> Option<Duration> {
         let mut state = self.state();
-        if state.left.is_zero() || !state.has_path || look.again.is_some() {
+        if state.left.is_zero() || !state.has_path {
             return None;
         }
-        let before = *state.in_flight.get_or_insert(look.in_flight);
-        if look.in_flight <= before / 4 || now() > state.until {
+        let in_flight = in_flight?;
+        let before = *state.in_flight.get_or_insert(in_flight);
+        if in_flight <= before / 4 || now() > state.until {
             state.left = Duration::ZERO;
             return None;
         }
@@ -109,7 +116,7 @@ impl CatchUp {
 mod tests {
     use super::*;
 
-    const WAITS: Look = Look { in_flight: 1000, again: None };
+    const WAITS: Option<usize> = Some(1000);
 
     fn secs(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -145,14 +152,11 @@ mod tests {
     #[test]
     fn it_moves_until_most_of_what_was_in_flight_has_arrived() {
         let (catch_up, now) = after_an_outage();
-        let mut look = WAITS;
-        assert!(catch_up.step(|| now, look).is_some());
-        look.in_flight = 900;
+        assert!(catch_up.step(|| now, WAITS).is_some());
         catch_up.heard(now);
-        assert!(catch_up.step(|| now, look).is_some());
-        look.in_flight = 250;
+        assert!(catch_up.step(|| now, Some(900)).is_some());
         catch_up.heard(now);
-        assert_eq!(catch_up.step(|| now, look), None);
+        assert_eq!(catch_up.step(|| now, Some(250)), None);
         assert_eq!(catch_up.step(|| now, WAITS), None);
     }
 
@@ -177,12 +181,11 @@ mod tests {
         catch_up.set_path(false);
         assert_eq!(catch_up.step(|| now, WAITS), None);
         catch_up.set_path(true);
-        let unknown = Look { again: Some(secs(1)), in_flight: 0 };
-        assert_eq!(catch_up.step(|| now, unknown), None);
+        assert_eq!(catch_up.step(|| now, None), None);
         assert_eq!(catch_up.step(|| now, WAITS), Some(secs(2)));
 
         let (catch_up, now) = after_an_outage();
-        assert_eq!(catch_up.step(|| now, Look::default()), None);
+        assert_eq!(catch_up.step(|| now, Some(0)), None);
         assert_eq!(catch_up.step(|| now, WAITS), None);
     }
 }
