@@ -44,7 +44,10 @@ impl Str0mBackend {
         Ok(Self { config: Arc::new(config), shared_sockets: Arc::default() })
     }
 
-    fn network(&self) -> std::io::Result<Network> {
+    fn network(&self, policy: TransportPolicy) -> std::io::Result<Network> {
+        if policy == TransportPolicy::Relay {
+            return Ok(Network::relayed());
+        }
         match self.config.shared_port {
             None => Network::own(&self.config),
             Some(port) => Ok(Network::shared(&self.shared_sockets.open(&self.config, port)?)),
@@ -84,6 +87,7 @@ impl Backend for Str0mBackend {
         let mut capabilities = Capabilities::default();
         capabilities.media = true;
         capabilities.ice_restart = true;
+        capabilities.turn_udp = true;
         capabilities.round_trip_time = true;
         capabilities.incoming_reliability = true;
         capabilities.back_pressure = true;
@@ -95,14 +99,10 @@ impl Backend for Str0mBackend {
         let runtime = Handle::try_current().map_err(|_| {
             BackendError::Engine("connections are made inside a tokio runtime".to_owned())
         })?;
-        if config.transport_policy == TransportPolicy::Relay {
-            return Err(BackendError::Config(
-                "this engine has no TURN client, so it cannot use relayed candidates only"
-                    .to_owned(),
-            ));
-        }
         let servers = Servers::read(&config.ice_servers).map_err(BackendError::Config)?;
-        let network = self.network().map_err(|error| BackendError::Engine(error.to_string()))?;
+        let policy = config.transport_policy;
+        let network =
+            self.network(policy).map_err(|error| BackendError::Engine(error.to_string()))?;
         let (shared, events) =
             Shared::new(self.config.receive_buffer, self.config.max_message_size);
         let (commands, command_reader) = mpsc::channel(MAX_COMMANDS);
@@ -115,6 +115,7 @@ impl Backend for Str0mBackend {
             commands: command_reader,
             network,
             servers,
+            policy,
             alive,
         });
         runtime.spawn(driver.run());

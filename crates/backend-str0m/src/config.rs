@@ -26,7 +26,7 @@ pub struct Config {
     /// port of the system's choice. Meant for servers with thousands of calls: packets find their
     /// connection by ICE user name, then by the peer's address. Two engines that both share their sockets
     /// can have one connection with each other at a time, as nothing would tell a second one from the
-    /// first. Default: `None`, every connection has sockets of its own.
+    /// first. Each allocation at a TURN server has a socket of its own all the same. Default: `None`, every connection has sockets of its own.
     pub shared_port: Option<u16>,
     /// Send buffer of one data channel, in bytes; a message counts for 256 bytes more than it has.
     /// Default: 1 MiB.

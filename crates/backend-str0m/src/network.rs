@@ -9,7 +9,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use str0m::net::Transmit;
 use tokio::sync::mpsc;
 use tracing::{debug, trace};
 
@@ -28,6 +27,8 @@ const MAX_BATCH: usize = 60 * 1024;
 
 pub(crate) struct Network {
     sockets: Vec<Arc<Socket>>,
+    /// Sockets that know nobody but a TURN server.
+    relays: Vec<Arc<Socket>>,
     place: Place,
     batch: Option<Batch>,
     blocked: VecDeque<Batch>,
@@ -36,6 +37,8 @@ pub(crate) struct Network {
 
 /// Where datagrams come from.
 enum Place {
+    /// TURN servers alone.
+    Relays,
     /// Sockets of the connection's own.
     Own,
     /// Sockets of all connections.
@@ -85,8 +88,20 @@ impl Network {
         network
     }
 
+    /// No sockets but those to TURN servers.
+    pub(crate) fn relayed() -> Self {
+        Self::new(Place::Relays)
+    }
+
     fn new(place: Place) -> Self {
-        Self { sockets: Vec::new(), place, batch: None, blocked: VecDeque::new(), bytes_sent: 0 }
+        Self {
+            sockets: Vec::new(),
+            relays: Vec::new(),
+            place,
+            batch: None,
+            blocked: VecDeque::new(),
+            bytes_sent: 0,
+        }
     }
 
     fn bind(&mut self, address: IpAddr, config: &Config) -> io::Result<()> {
@@ -108,6 +123,20 @@ impl Network {
         }
     }
 
+    /// Adds a socket for a TURN server; gives its address.
+    pub(crate) fn add_relay(&mut self, address: IpAddr, config: &Config) -> io::Result<SocketAddr> {
+        let socket = Socket::bind(SocketAddr::new(address, 0), config)?;
+        let local = socket.local();
+        self.relays.push(Arc::new(socket));
+        Ok(local)
+    }
+
+    /// Closes a socket for a TURN server. What still waits for it is dropped.
+    pub(crate) fn remove_relay(&mut self, local: SocketAddr) {
+        self.relays.retain(|socket| socket.local() != local);
+    }
+
+    /// The addresses at which peers reach us without a server.
     pub(crate) fn locals(&self) -> impl Iterator<Item = SocketAddr> {
         self.sockets.iter().map(|socket| socket.local())
     }
@@ -121,7 +150,7 @@ impl Network {
 
     /// Sends a datagram whose answer does not come from a peer.
     pub(crate) fn ask(
-        &self,
+        &mut self,
         source: SocketAddr,
         server: SocketAddr,
         transaction: TransactionId,
@@ -130,10 +159,21 @@ impl Network {
         if let Place::Shared { membership, .. } = &self.place {
             membership.expect(transaction);
         }
-        if let Some(socket) = self.socket(source)
-            && let Err(error) = socket.try_send(server, request, request.len())
-        {
-            debug!(%error, %server, "a request was not sent");
+        self.send_at_once(source, server, request);
+    }
+
+    /// Sends a message to a server, before what was taken along.
+    pub(crate) fn send_at_once(
+        &mut self,
+        source: SocketAddr,
+        destination: SocketAddr,
+        message: &[u8],
+    ) {
+        let (contents, segment) = (message.to_vec(), message.len());
+        let batch = Batch { source, destination, contents, segment, count: 1 };
+        // A socket that is new is not known to be writable yet.
+        if !self.send(&batch) {
+            self.block(batch);
         }
     }
 
@@ -142,34 +182,39 @@ impl Network {
     }
 
     /// Takes a datagram along, and sends what cannot go with it.
-    pub(crate) fn push(&mut self, transmit: &Transmit) {
-        if !self.batch.as_ref().is_some_and(|batch| self.fits(batch, transmit)) {
+    pub(crate) fn push(&mut self, source: SocketAddr, destination: SocketAddr, contents: &[u8]) {
+        let length = contents.len();
+        let fits = |batch: &Batch| self.fits(batch, source, destination, length);
+        if !self.batch.as_ref().is_some_and(fits) {
             self.flush();
-            if let Place::Shared { membership, .. } = &mut self.place {
-                membership.sends(transmit.source, transmit.destination);
+            if let Place::Shared { membership, .. } = &mut self.place
+                && !self.relays.iter().any(|socket| socket.local() == source)
+            {
+                membership.sends(source, destination);
             }
-            self.batch = Some(Batch {
-                source: transmit.source,
-                destination: transmit.destination,
-                contents: Vec::new(),
-                segment: transmit.contents.len(),
-                count: 0,
-            });
+            let contents = Vec::new();
+            self.batch = Some(Batch { source, destination, contents, segment: length, count: 0 });
         }
         if let Some(batch) = &mut self.batch {
-            batch.contents.extend_from_slice(&transmit.contents);
+            batch.contents.extend_from_slice(contents);
             batch.count += 1;
         }
-        self.bytes_sent += transmit.contents.len() as u64;
+        self.bytes_sent += length as u64;
     }
 
-    fn fits(&self, batch: &Batch, transmit: &Transmit) -> bool {
+    fn fits(
+        &self,
+        batch: &Batch,
+        source: SocketAddr,
+        destination: SocketAddr,
+        length: usize,
+    ) -> bool {
         let max = self.socket(batch.source).map_or(1, |socket| socket.max_segments());
-        (batch.source, batch.destination) == (transmit.source, transmit.destination)
+        (batch.source, batch.destination) == (source, destination)
             && batch.count < max
             && batch.contents.len() == batch.segment * batch.count
-            && transmit.contents.len() <= batch.segment
-            && batch.contents.len() + transmit.contents.len() <= MAX_BATCH
+            && length <= batch.segment
+            && batch.contents.len() + length <= MAX_BATCH
     }
 
     /// Whether something waits for a full socket.
@@ -180,7 +225,7 @@ impl Network {
     /// Sends what was taken along.
     pub(crate) fn flush(&mut self) {
         if let Some(batch) = self.batch.take() {
-            self.blocked.push_back(batch);
+            self.block(batch);
         }
         while let Some(batch) = self.blocked.front() {
             if !self.send(batch) {
@@ -188,9 +233,13 @@ impl Network {
             }
             self.blocked.pop_front();
         }
-        if self.blocked.len() > MAX_BLOCKED {
+    }
+
+    fn block(&mut self, batch: Batch) {
+        if self.blocked.len() >= MAX_BLOCKED {
             self.blocked.pop_front();
         }
+        self.blocked.push_back(batch);
     }
 
     /// Whether the batch is gone, sent or not.
@@ -210,7 +259,8 @@ impl Network {
     }
 
     fn socket(&self, local: SocketAddr) -> Option<&Arc<Socket>> {
-        self.sockets.iter().find(|socket| socket.local() == local)
+        let mut all = self.sockets.iter().chain(&self.relays);
+        all.find(|socket| socket.local() == local)
     }
 
     /// Waits until something can be received, or until what was blocked has left. Cancel-safe.
@@ -221,24 +271,32 @@ impl Network {
                 continue;
             };
             tokio::select! {
-                received = receive(&self.sockets, &mut self.place) => return received,
+                received = receive(&self.sockets, &self.relays, &mut self.place) => {
+                    return received;
+                },
                 () = socket.writable() => self.flush(),
             }
             if !self.is_blocked() {
                 return Received::Unblocked;
             }
         }
-        receive(&self.sockets, &mut self.place).await
+        receive(&self.sockets, &self.relays, &mut self.place).await
     }
 }
 
-async fn receive(sockets: &[Arc<Socket>], place: &mut Place) -> Received {
-    poll_fn(|cx| match place {
-        Place::Own => readable(sockets, cx).map(|socket| Received::Readable(socket.clone())),
-        Place::Shared { inbox, .. } => match inbox.poll_recv(cx) {
-            Poll::Ready(Some(datagram)) => Poll::Ready(Received::Datagram(datagram)),
-            _ => Poll::Pending,
-        },
+async fn receive(sockets: &[Arc<Socket>], relays: &[Arc<Socket>], place: &mut Place) -> Received {
+    poll_fn(|cx| {
+        if let Poll::Ready(socket) = readable(relays, cx) {
+            return Poll::Ready(Received::Readable(socket.clone()));
+        }
+        match place {
+            Place::Relays => Poll::Pending,
+            Place::Own => readable(sockets, cx).map(|socket| Received::Readable(socket.clone())),
+            Place::Shared { inbox, .. } => match inbox.poll_recv(cx) {
+                Poll::Ready(Some(datagram)) => Poll::Ready(Received::Datagram(datagram)),
+                _ => Poll::Pending,
+            },
+        }
     })
     .await
 }

@@ -1,8 +1,19 @@
 //! The two STUN messages that gathering needs (RFC 8489): a binding request, and the address in its answer.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
-const MAGIC: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+/// How long after each other a server is asked again, and after the last time given up.
+pub(crate) const WAITS: [Duration; 4] = [
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_millis(1000),
+    Duration::from_millis(2000),
+];
+
+pub(crate) const MAGIC: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const HEADER: usize = 20;
 const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
 const BINDING_SUCCESS: [u8; 2] = [0x01, 0x01];

@@ -39,7 +39,7 @@ pub(crate) struct ConnectArgs {
 pub(crate) enum Engine {
     /// webrtc-rs: data, audio and video, TURN over UDP
     Webrtc,
-    /// str0m: without TURN
+    /// str0m: the same, and less memory a call
     #[cfg(feature = "str0m")]
     Str0m,
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
 };
 
 use skapi_rtc_backend::{CandidateKind, NegotiationError};
@@ -37,6 +37,11 @@ impl RemoteCandidates {
         self.kinds.get(&address).copied().unwrap_or(CandidateKind::PeerReflexive)
     }
 
+    /// Where the peer may be, as far as it has said so.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.kinds.keys().map(SocketAddr::ip)
+    }
+
     fn remember(&mut self, candidate: &Candidate) {
         if self.kinds.len() < MAX_KNOWN {
             self.kinds.insert(candidate.addr(), convert::candidate_kind(candidate.kind()));
@@ -62,7 +67,7 @@ impl Driver {
         let user = candidate.username_fragment;
         let known = self.remote_candidates.user();
         if known.is_some() && (user.is_none() || user.as_deref() == known) {
-            self.remote_candidates.remember(&usable);
+            self.remember(&usable);
             self.rtc.add_remote_candidate(usable);
             return Ok(());
         }
@@ -83,14 +88,19 @@ impl Driver {
         for value in lines {
             let candidate = IceCandidate { candidate: value.to_owned(), ..IceCandidate::default() };
             if let Ok(RemoteCandidate::Usable(candidate)) = convert::remote_candidate(&candidate) {
-                self.remote_candidates.remember(&candidate);
+                self.remember(&candidate);
             }
         }
         for (meant_for, candidate) in std::mem::take(&mut self.remote_candidates.early) {
             if meant_for.is_none() || meant_for.as_deref() == user {
-                self.remote_candidates.remember(&candidate);
+                self.remember(&candidate);
                 self.rtc.add_remote_candidate(candidate);
             }
         }
+    }
+
+    fn remember(&mut self, candidate: &Candidate) {
+        self.remote_candidates.remember(candidate);
+        self.expect_from(candidate.addr().ip());
     }
 }

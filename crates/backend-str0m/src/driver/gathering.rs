@@ -1,41 +1,42 @@
-//! Our own candidates: the sockets' addresses, and what STUN servers see of them.
+//! Our own candidates: the sockets' addresses, what STUN servers see of them, and where TURN servers relay.
 
-use std::{
-    future::pending,
-    io,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{future::pending, io, net::SocketAddr, time::Instant};
 
-use skapi_rtc_backend::PeerEvent;
+use skapi_rtc_backend::{PeerEvent, TransportPolicy};
 use skapi_rtc_protocol::IceCandidate;
-use str0m::Candidate;
+use str0m::{Candidate, CandidateKind};
 use tokio::{net::lookup_host, task::JoinSet};
 use tracing::debug;
 
 use super::Driver;
-use crate::{convert, servers::Servers, stun};
+use crate::{
+    addresses::addresses,
+    convert,
+    servers::{Servers, TurnServer},
+    stun::{self, WAITS},
+};
 
-/// How long after each other a server is asked again, and after the last time given up.
-const WAITS: [Duration; 4] = [
-    Duration::from_millis(250),
-    Duration::from_millis(500),
-    Duration::from_millis(1000),
-    Duration::from_millis(2000),
-];
 /// Addresses of one server that are asked.
 const MAX_ADDRESSES: usize = 4;
 
 pub(super) struct Gathering {
     servers: Servers,
+    policy: TransportPolicy,
     /// Names that are being looked up.
-    lookups: JoinSet<io::Result<Vec<SocketAddr>>>,
+    lookups: JoinSet<io::Result<Found>>,
     questions: Vec<Question>,
     /// The user that the candidates of this round are for; empty before the first one.
     user: String,
     /// Whether the end of this round is still to be told.
     going_on: bool,
     found: Vec<Candidate>,
+}
+
+/// A server whose name was looked up.
+pub(super) struct Found {
+    /// None for one that has only to say what it sees.
+    turn: Option<TurnServer>,
+    addresses: Vec<SocketAddr>,
 }
 
 /// A STUN server that was asked from one of our sockets.
@@ -48,9 +49,10 @@ struct Question {
 }
 
 impl Gathering {
-    pub(super) fn new(servers: Servers) -> Self {
+    pub(super) fn new(servers: Servers, policy: TransportPolicy) -> Self {
         Self {
             servers,
+            policy,
             lookups: JoinSet::new(),
             questions: Vec::new(),
             user: String::new(),
@@ -64,17 +66,30 @@ impl Gathering {
         self.servers = servers;
     }
 
-    /// The addresses of a server whose name was looked up. Cancel-safe.
-    pub(super) async fn resolved(&mut self) -> Vec<SocketAddr> {
+    /// A server whose name was looked up, if it was found. Cancel-safe.
+    pub(super) async fn resolved(&mut self) -> Option<Found> {
         match self.lookups.join_next().await {
-            Some(Ok(Ok(addresses))) => addresses,
+            Some(Ok(Ok(found))) => Some(found),
             Some(Ok(Err(error))) => {
-                debug!(%error, "a STUN server's name was not found");
-                Vec::new()
+                debug!(%error, "a server's name was not found");
+                None
             }
-            Some(Err(_)) => Vec::new(),
+            Some(Err(_)) => None,
             None => pending().await,
         }
+    }
+
+    /// Looks a server's name up, for [`resolved`](Self::resolved).
+    pub(super) fn look_up(&mut self, address: String, turn: Option<TurnServer>) {
+        self.lookups.spawn(async move {
+            let addresses = lookup_host(address).await?.collect();
+            Ok(Found { turn, addresses })
+        });
+    }
+
+    /// A candidate is not to be told again.
+    pub(super) fn forget(&mut self, candidate: &Candidate) {
+        self.found.retain(|found| found != candidate);
     }
 
     /// When something is to be asked again.
@@ -87,6 +102,9 @@ impl Driver {
     /// Before the first description, and before one that starts ICE anew: the addresses that the
     /// description can name.
     pub(super) fn gather_locals(&mut self) {
+        if self.gathering.policy == TransportPolicy::Relay {
+            return;
+        }
         self.network.refresh(&self.config);
         let locals: Vec<_> = self.network.locals().collect();
         self.gathering.found.reserve_exact(locals.len());
@@ -102,29 +120,51 @@ impl Driver {
         }
     }
 
-    /// A description with this user is in place: tells the candidates that go with it, and asks the STUN
-    /// servers.
+    /// A description with this user is in place: tells the candidates that go with it, and asks the servers.
     pub(super) fn gather_for(&mut self, user: &str) {
         if self.gathering.user == user {
             return;
         }
         user.clone_into(&mut self.gathering.user);
         self.network.listen_as(user);
-        for candidate in &self.gathering.found {
+        let gathering = &mut self.gathering;
+        let missing = self.relays.start(&gathering.servers.turn, &addresses(&self.config));
+        let relays = &self.relays;
+        gathering.found.retain(|candidate| {
+            candidate.kind() != CandidateKind::Relayed || relays.is_current(candidate)
+        });
+        self.leave_out_outdated();
+        let gathering = &mut self.gathering;
+        for candidate in &gathering.found {
             self.shared.emit(PeerEvent::Candidate(convert::local_candidate(candidate, user)));
         }
-        self.gathering.going_on = true;
-        self.gathering.questions.clear();
-        self.gathering.lookups.abort_all();
-        self.gathering.lookups = JoinSet::new();
-        for server in self.gathering.servers.0.clone() {
-            self.gathering.lookups.spawn(async move { Ok(lookup_host(server).await?.collect()) });
+        gathering.going_on = true;
+        gathering.questions.clear();
+        gathering.lookups.abort_all();
+        gathering.lookups = JoinSet::new();
+        if gathering.policy == TransportPolicy::All {
+            for server in gathering.servers.stun.clone() {
+                gathering.look_up(server, None);
+            }
+        }
+        for server in missing {
+            gathering.look_up(server.address.clone(), Some(server));
+        }
+        self.end_when_done();
+    }
+
+    /// A server's name was looked up.
+    pub(super) fn ask_found(&mut self, found: Option<Found>) {
+        match found {
+            Some(Found { turn: Some(server), addresses }) => self.allocate(&server, &addresses),
+            Some(Found { turn: None, addresses }) => self.ask_server(addresses),
+            None => {}
         }
         self.end_when_done();
     }
 
     /// Asks a server from every socket that can reach it.
-    pub(super) fn ask_server(&mut self, addresses: Vec<SocketAddr>) {
+    fn ask_server(&mut self, addresses: Vec<SocketAddr>) {
         let locals: Vec<_> = self.network.locals().collect();
         for server in addresses.into_iter().take(MAX_ADDRESSES) {
             for local in locals.iter().filter(|local| local.is_ipv4() == server.is_ipv4()) {
@@ -143,7 +183,7 @@ impl Driver {
 
     /// Asks again where no answer came in time.
     pub(super) fn gather_again(&mut self, now: Instant) {
-        let network = &self.network;
+        let network = &mut self.network;
         self.gathering.questions.retain_mut(|question| {
             if question.again > now {
                 return true;
@@ -186,15 +226,22 @@ impl Driver {
 
     fn found_reflexive(&mut self, candidate: Candidate) {
         if let Some(candidate) = self.rtc.add_local_candidate(candidate).cloned() {
-            let told = convert::local_candidate(&candidate, &self.gathering.user);
-            self.gathering.found.push(candidate);
-            self.shared.emit(PeerEvent::Candidate(told));
+            self.tell_candidate(candidate);
         }
     }
 
-    fn end_when_done(&mut self) {
+    /// Tells a candidate that the engine knows.
+    pub(super) fn tell_candidate(&mut self, candidate: Candidate) {
+        let told = convert::local_candidate(&candidate, &self.gathering.user);
+        self.gathering.found.push(candidate);
+        self.shared.emit(PeerEvent::Candidate(told));
+    }
+
+    /// Tells the end, once no server has anything more to say.
+    pub(super) fn end_when_done(&mut self) {
         let gathering = &mut self.gathering;
-        if gathering.going_on && gathering.lookups.is_empty() && gathering.questions.is_empty() {
+        let asking = !gathering.questions.is_empty() || self.relays.are_asking();
+        if gathering.going_on && gathering.lookups.is_empty() && !asking {
             gathering.going_on = false;
             let end = IceCandidate {
                 sdp_m_line_index: Some(0),

@@ -141,7 +141,9 @@ impl Driver {
         let candidate =
             |kind, address: SocketAddr| CandidateStats::new(kind, "udp", address.to_string());
         // What comes through a NAT leaves from the same socket as what does not.
-        let local = candidate(CandidateKind::Host, pair.0);
+        let relayed = self.relays.is_relayed(pair.0);
+        let kind = if relayed { CandidateKind::Relay } else { CandidateKind::Host };
+        let local = candidate(kind, pair.0);
         let remote = candidate(self.remote_candidates.kind(pair.1), pair.1);
         let selected = CandidatePair::new(local, remote);
         self.health.selected = Some(selected.clone());

@@ -14,6 +14,7 @@ mod hearing;
 mod holding;
 mod negotiation;
 mod receiving;
+mod relaying;
 mod sections;
 mod sending;
 mod window;
@@ -23,7 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use skapi_rtc_backend::{PeerEvent, PeerStats};
+use skapi_rtc_backend::{PeerEvent, PeerStats, TransportPolicy};
 use str0m::{Event, IceConnectionState, Input, Output, Rtc};
 use tokio::{
     sync::{mpsc, watch},
@@ -33,7 +34,8 @@ use tracing::debug;
 
 use self::{
     candidates::RemoteCandidates, channels::Channels, clock::Clock, gathering::Gathering,
-    health::Health, holding::HeldBack, negotiation::Negotiation, sections::Tracks,
+    health::Health, holding::HeldBack, negotiation::Negotiation, relaying::Relays,
+    sections::Tracks,
 };
 use crate::{Config, command::Command, network::Network, servers::Servers, shared::Shared};
 
@@ -52,6 +54,7 @@ pub(crate) struct Parts {
     pub(crate) commands: mpsc::Receiver<Box<Command>>,
     pub(crate) network: Network,
     pub(crate) servers: Servers,
+    pub(crate) policy: TransportPolicy,
     /// Dropped when the driver has ended.
     pub(crate) alive: watch::Sender<()>,
 }
@@ -65,6 +68,7 @@ pub(crate) struct Driver {
     negotiation: Negotiation,
     remote_candidates: RemoteCandidates,
     gathering: Gathering,
+    relays: Relays,
     channels: Channels,
     tracks: Tracks,
     held_back: HeldBack,
@@ -88,7 +92,8 @@ impl Driver {
             network: parts.network,
             negotiation: Negotiation::default(),
             remote_candidates: RemoteCandidates::default(),
-            gathering: Gathering::new(parts.servers),
+            gathering: Gathering::new(parts.servers, parts.policy),
+            relays: Relays::default(),
             channels: Channels::default(),
             tracks: Tracks::default(),
             held_back: HeldBack::default(),
@@ -119,7 +124,7 @@ impl Driver {
                     None => return self.close(),
                 },
                 received = self.network.ready() => self.receive(received),
-                found = self.gathering.resolved() => self.ask_server(found),
+                found = self.gathering.resolved() => self.ask_found(found),
                 () = &mut timer => {}
             }
         }
@@ -131,7 +136,7 @@ impl Driver {
             let now = Instant::now();
             let engine_deadline = self.drain();
             self.let_in(now);
-            let worked = self.serve_channels() | self.serve_tracks();
+            let worked = self.serve_channels() | self.serve_tracks() | self.serve_relays(now);
             self.watch_health(now);
             if worked || self.undrained > 0 {
                 continue;
@@ -145,8 +150,12 @@ impl Driver {
             }
             self.network.flush();
             self.gather_again(now);
-            let others =
-                [self.health.deadline(), self.gathering.deadline(), self.holding_deadline()];
+            let others = [
+                self.health.deadline(),
+                self.gathering.deadline(),
+                self.relays.deadline(),
+                self.holding_deadline(),
+            ];
             return others.into_iter().flatten().fold(engine_deadline, Instant::min);
         }
         debug!("the engine does not come to rest");
@@ -179,7 +188,7 @@ impl Driver {
                 Ok(Output::Transmit(transmit)) => {
                     sent = true;
                     self.note_pair(&transmit);
-                    self.network.push(&transmit);
+                    self.transmit(&transmit);
                 }
                 Ok(Output::Event(event)) => self.handle(event),
                 Err(error) => {
@@ -281,6 +290,7 @@ impl Driver {
         }
         self.drain_once();
         self.network.flush();
+        self.release_relays();
     }
 }
 

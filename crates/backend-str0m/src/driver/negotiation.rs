@@ -179,6 +179,7 @@ impl Driver {
             let accepted = self.rtc.sdp_api().accept_answer(pending, parsed);
             accepted.map_err(|error| refused(&error))?;
         }
+        self.leave_out_outdated();
         self.agreed_on(offer.sdp, answer, &offer.tracks);
         Ok(())
     }

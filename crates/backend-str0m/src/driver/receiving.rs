@@ -31,9 +31,20 @@ impl Driver {
 
     fn take(&mut self, now: Instant, local: SocketAddr, source: SocketAddr, contents: &[u8]) {
         self.bytes_received += contents.len() as u64;
-        if self.is_server_answer(local, contents) {
-            return;
+        if self.relays.is_socket(local) {
+            // Nothing that comes to such a socket is a peer's, but for what the server says is.
+            match self.relays.unwrap(now, local, source, contents) {
+                Some((relayed, peer, contents)) => self.hear_peer(now, relayed, peer, contents),
+                None => {
+                    self.serve_relays(now);
+                }
+            }
+        } else if !self.is_server_answer(local, contents) {
+            self.hear_peer(now, local, source, contents);
         }
+    }
+
+    fn hear_peer(&mut self, now: Instant, local: SocketAddr, source: SocketAddr, contents: &[u8]) {
         self.health.heard(now, source);
         self.clock.catch_up.heard(now);
         if is_data(contents) && self.is_shut() {
