@@ -8,14 +8,12 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use skapi_rtc_backend::{
-    CandidateKind, Codec, EncodedFrame, PeerConfig, RemoteTrackEvent, TrackInit,
+    Codec, EncodedFrame, PeerConfig, RemoteTrackEvent, TrackInit,
     conformance::{self, Outcome, Rig},
 };
 use skapi_rtc_backend_str0m::Str0mBackend;
 use skapi_rtc_testkit::turn::{TurnEvent, TurnMethod};
-use support::{Call, Side, config, engine, relayed, server, soon, with};
-
-const RELAYS: (CandidateKind, CandidateKind) = (CandidateKind::Relay, CandidateKind::Relay);
+use support::{Call, Side, config, engine, relayed, relays, server, soon, with};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_relayed_peers_talk_and_show_each_other_pictures() {
@@ -26,10 +24,10 @@ async fn two_relayed_peers_talk_and_show_each_other_pictures() {
     let camera = TrackInit::new([Codec::Vp8], "stream", "camera");
     let camera = left.peer.add_track(camera).await.unwrap();
     let mut call = Call::new(left, right).await;
-    assert_eq!(call.left.pair().await, RELAYS);
-    assert_eq!(call.right.pair().await, RELAYS);
+    assert_eq!(call.left.is_relayed().await, (true, true));
+    assert_eq!(call.right.is_relayed().await, (true, true));
     let told = soon("the pair", call.left.pairs.recv()).await.unwrap();
-    assert_eq!((told.local.kind, told.remote.kind), RELAYS);
+    assert_eq!(relays(&told), (true, true), "{told}");
 
     call.talk(1000).await;
     let payload: Vec<u8> = std::iter::once(0x10).chain((0..6000).map(|at| at as u8)).collect();
@@ -78,8 +76,9 @@ async fn a_relayed_peer_talks_to_one_that_is_not() {
             true => (&call.left, &call.right),
             false => (&call.right, &call.left),
         };
-        assert_eq!(behind.pair().await, (CandidateKind::Relay, CandidateKind::Host));
-        assert_eq!(open.pair().await, (CandidateKind::Host, CandidateKind::Relay));
+        assert!(behind.is_relayed().await.0, "{}", behind.pair().await);
+        assert_eq!(open.is_relayed().await, (false, true), "{}", open.pair().await);
+        assert_eq!(open.pair().await.remote.address, behind.pair().await.local.address);
         call.close().await;
     }
 }
@@ -92,7 +91,7 @@ async fn a_call_takes_the_shorter_way_where_there_is_one() {
     let right = Side::new(&engine, with(&server)).await;
     let mut call = Call::new(left, right).await;
     call.talk(100).await;
-    assert_eq!(call.left.pair().await.0, CandidateKind::Host);
+    assert!(!call.left.is_relayed().await.0, "{}", call.left.pair().await);
     call.close().await;
 }
 
@@ -105,7 +104,7 @@ async fn connections_that_share_a_port_are_relayed_too() {
         let right = Side::new(&engine(), relayed(&server)).await;
         let mut call = Call::new(left, right).await;
         call.talk(100).await;
-        assert_eq!(call.right.pair().await.0, CandidateKind::Relay);
+        assert!(call.right.is_relayed().await.0, "{}", call.right.pair().await);
         call.close().await;
     }
 }
@@ -133,7 +132,9 @@ async fn a_server_that_permits_nobody_leaves_the_other_ways() {
     let right = Side::new(&engine, with(&server)).await;
     let mut call = Call::new(left, right).await;
     call.talk(100).await;
-    assert_eq!(call.left.pair().await, (CandidateKind::Host, CandidateKind::Host));
+    for side in [&call.left, &call.right] {
+        assert!(!side.is_relayed().await.0, "{}", side.pair().await);
+    }
     soon(
         "a refusal",
         server.until(|events| {

@@ -102,11 +102,22 @@ impl Side {
         .await;
     }
 
-    /// The kinds of the two ends of the selected pair.
-    pub(crate) async fn pair(&self) -> (CandidateKind, CandidateKind) {
-        let pair = self.peer.stats().await.unwrap().selected_pair.unwrap();
-        (pair.local.kind, pair.remote.kind)
+    /// The pair that carries the call.
+    pub(crate) async fn pair(&self) -> CandidatePair {
+        self.peer.stats().await.unwrap().selected_pair.unwrap()
     }
+
+    /// Whether the way to the peer begins, and ends, at a server.
+    pub(crate) async fn is_relayed(&self) -> (bool, bool) {
+        relays(&self.pair().await)
+    }
+}
+
+/// Whether a pair begins, and ends, at a server. Where a check comes before its candidate does, the other end is not known
+/// to be one.
+pub(crate) fn relays(pair: &CandidatePair) -> (bool, bool) {
+    let may_be_relayed = [CandidateKind::Relay, CandidateKind::PeerReflexive];
+    (pair.local.kind == CandidateKind::Relay, may_be_relayed.contains(&pair.remote.kind))
 }
 
 async fn sort(
