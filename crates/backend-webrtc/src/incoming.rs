@@ -115,6 +115,9 @@ impl Reading {
             }
             let next = self.next.get_or_insert_with(|| next_event(self.channel.clone()));
             let Poll::Ready(event) = next.as_mut().poll(cx) else {
+                if self.shared.is_over() {
+                    return self.closed();
+                }
                 if !matches!(self.end, End::Ahead) || !self.channel.is_closed() {
                     return Poll::Pending;
                 }

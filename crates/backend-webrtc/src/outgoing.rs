@@ -282,6 +282,8 @@ impl Outgoing {
         let queue = {
             let mut state = self.state();
             if state.channel == ChannelState::Closed {
+                // The reader may still have waited for what had arrived, of which there is no more.
+                self.reader.wake();
                 return;
             }
             state.channel = ChannelState::Closed;

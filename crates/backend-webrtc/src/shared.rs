@@ -165,6 +165,11 @@ impl Shared {
         self.offering.load(Ordering::Acquire)
     }
 
+    /// Whether the connection is over: the engine has nothing more to say.
+    pub(crate) fn is_over(&self) -> bool {
+        *self.over.borrow()
+    }
+
     /// Waits until the connection is over.
     pub(crate) async fn over(&self) {
         let mut over = self.over.subscribe();
