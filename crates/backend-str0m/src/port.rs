@@ -45,7 +45,7 @@ struct State {
     was_above: bool,
     /// Nobody has read yet that it was low.
     low_untold: bool,
-    /// Whether the driver has been told to look at this channel.
+    /// Whether the driver is about to look at this channel.
     called: bool,
     figures: ChannelStats,
 }
@@ -54,6 +54,8 @@ struct State {
 pub(crate) enum Work {
     /// Give this to the engine.
     Send(Message),
+    /// Come back when the engine has room.
+    Wait,
     /// Close the engine's channel: everything is through.
     Close,
     /// Nothing now.
@@ -163,13 +165,15 @@ impl Port {
 
     // The driver's end.
 
-    /// What to do next; the driver has been called for it.
-    pub(crate) fn next_work(&self) -> Work {
+    /// What to do next; `has_room` says whether the engine takes messages. The driver asks until it is told that
+    /// there is nothing: until then it comes back by itself, and is not called again.
+    pub(crate) fn next_work(&self, has_room: bool) -> Work {
         let mut state = self.state();
-        state.called = false;
-        if let Some(message) = state.queue.pop_front() {
-            return Work::Send(message);
+        if !state.queue.is_empty() {
+            let message = has_room.then(|| state.queue.pop_front()).flatten();
+            return message.map_or(Work::Wait, Work::Send);
         }
+        state.called = false;
         match state.channel {
             ChannelState::Closing if state.account.is_clear() => Work::Close,
             ChannelState::Closed => Work::Close,

@@ -243,13 +243,15 @@ impl Driver {
         }
         let mut gave = false;
         let waits = loop {
-            match port.next_work() {
-                Work::Send(message) => {
-                    if !self.send(id, port, message) {
+            match port.next_work(self.channels.window.has_room()) {
+                Work::Send(message) => match self.send(id, port, message) {
+                    None => gave = true,
+                    Some(refused) => {
+                        port.give_back(refused);
                         break true;
                     }
-                    gave = true;
-                }
+                },
+                Work::Wait => break true,
                 Work::Close => {
                     self.rtc.direct_api().close_data_channel(id);
                     *worked = true;
@@ -267,16 +269,12 @@ impl Driver {
         waits
     }
 
-    /// Gives the engine a message; whether there was room for it.
-    fn send(&mut self, id: ChannelId, port: &Arc<Port>, message: Message) -> bool {
-        if !self.channels.window.has_room() {
-            port.give_back(message);
-            return false;
-        }
+    /// Gives the engine a message; gives it back where there is no room for it.
+    fn send(&mut self, id: ChannelId, port: &Arc<Port>, message: Message) -> Option<Message> {
         let Some(mut channel) = self.rtc.channel(id) else {
             // Closed by the peer, of which the engine is about to tell.
             port.handed_over(message.len());
-            return true;
+            return None;
         };
         let written = match &message {
             Message::Text(text) => channel.write(false, text.as_bytes()),
@@ -284,13 +282,10 @@ impl Driver {
         };
         match written {
             Ok(true) => self.channels.window.took(message.len()),
-            Ok(false) => {
-                port.give_back(message);
-                return false;
-            }
+            Ok(false) => return Some(message),
             Err(error) => debug!(%error, "the engine refused a message"),
         }
         port.handed_over(message.len());
-        true
+        None
     }
 }
