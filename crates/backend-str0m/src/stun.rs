@@ -1,4 +1,5 @@
-//! The two STUN messages that gathering needs (RFC 8489): a binding request, and the address in its answer.
+//! The STUN messages that the driver reads and writes by itself (RFC 8489): a binding request, and the address in its
+//! answer.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -32,13 +33,28 @@ pub(crate) fn request(id: TransactionId) -> [u8; HEADER] {
     message
 }
 
-/// The transaction of an answer to a binding request, and the address that the server saw.
-pub(crate) fn answer(message: &[u8]) -> Option<(TransactionId, SocketAddr)> {
+/// The transaction of a binding request.
+pub(crate) fn requested(message: &[u8]) -> Option<TransactionId> {
+    transaction(message, BINDING_REQUEST)
+}
+
+/// The transaction of an answer to a binding request that was granted.
+pub(crate) fn answered(message: &[u8]) -> Option<TransactionId> {
+    transaction(message, BINDING_SUCCESS)
+}
+
+fn transaction(message: &[u8], kind: [u8; 2]) -> Option<TransactionId> {
     let header = message.get(..HEADER)?;
-    if header[..2] != BINDING_SUCCESS || header[4..8] != MAGIC {
+    if header[..2] != kind || header[4..8] != MAGIC {
         return None;
     }
-    let id: TransactionId = header[8..].try_into().ok()?;
+    header[8..].try_into().ok()
+}
+
+/// The transaction of an answer to a binding request, and the address that the server saw.
+pub(crate) fn answer(message: &[u8]) -> Option<(TransactionId, SocketAddr)> {
+    let id = answered(message)?;
+    let header = &message[..HEADER];
     let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
     let mut attributes = message.get(HEADER..HEADER + length)?;
     let mut plain = None;

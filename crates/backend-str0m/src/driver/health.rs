@@ -138,6 +138,7 @@ impl Driver {
             return;
         }
         self.health.pair = Some(pair);
+        self.fit_window();
         let candidate =
             |kind, address: SocketAddr| CandidateStats::new(kind, "udp", address.to_string());
         // What comes through a NAT leaves from the same socket as what does not.

@@ -15,6 +15,7 @@ mod holding;
 mod negotiation;
 mod receiving;
 mod relaying;
+mod round_trip;
 mod sections;
 mod sending;
 mod window;
@@ -35,7 +36,7 @@ use tracing::debug;
 use self::{
     candidates::RemoteCandidates, channels::Channels, clock::Clock, gathering::Gathering,
     health::Health, holding::HeldBack, negotiation::Negotiation, relaying::Relays,
-    sections::Tracks,
+    round_trip::RoundTrips, sections::Tracks,
 };
 use crate::{Config, command::Command, network::Network, servers::Servers, shared::Shared};
 
@@ -77,7 +78,7 @@ pub(crate) struct Driver {
     /// Datagrams that the engine has taken since it was last emptied.
     undrained: usize,
     bytes_received: u64,
-    round_trip_time: Option<Duration>,
+    round_trips: RoundTrips,
     _alive: watch::Sender<()>,
 }
 
@@ -101,7 +102,7 @@ impl Driver {
             clock,
             undrained: 0,
             bytes_received: 0,
-            round_trip_time: None,
+            round_trips: RoundTrips::default(),
             _alive: parts.alive,
         }
     }
@@ -188,6 +189,7 @@ impl Driver {
                 Ok(Output::Transmit(transmit)) => {
                     sent = true;
                     self.note_pair(&transmit);
+                    self.time_check(&transmit);
                     self.transmit(&transmit);
                 }
                 Ok(Output::Event(event)) => self.handle(event),
@@ -219,13 +221,6 @@ impl Driver {
             Event::ChannelOpen(id, _) => self.channel_opened(id),
             Event::ChannelData(data) => self.channels.received(data),
             Event::ChannelClose(id) => self.channel_closed(id),
-            Event::PeerStats(stats) => {
-                let pair = stats.selected_candidate_pair;
-                self.round_trip_time = pair.and_then(|pair| pair.current_round_trip_time);
-                if let Some(round_trip) = self.round_trip_time {
-                    self.channels.window.measured(self.health.pair, round_trip);
-                }
-            }
             Event::RtpPacket(packet) => self.hear(packet),
             Event::KeyframeRequest(request) => self.tracks.keyframe_requested(&request),
             Event::EgressBitrateEstimate(estimate) => self.tracks.bitrate_estimated(&estimate),
@@ -269,7 +264,8 @@ impl Driver {
         stats.tracks = self.tracks.figures();
         stats.sort_tracks();
         stats.selected_pair = self.health.selected_pair().map(|mut pair| {
-            pair.round_trip_time = self.round_trip_time;
+            let measured = self.health.pair.and_then(|pair| self.round_trips.of(pair));
+            pair.round_trip_time = measured.map(|measured| measured.latest);
             pair
         });
         stats

@@ -47,6 +47,7 @@ impl Driver {
     fn hear_peer(&mut self, now: Instant, local: SocketAddr, source: SocketAddr, contents: &[u8]) {
         self.health.heard(now, source);
         self.clock.catch_up.heard(now);
+        self.time_answer(now, (local, source), contents);
         if is_data(contents) && self.is_shut() {
             self.hold_back(local, source, contents);
             return;

@@ -4,36 +4,26 @@
 //! than the path needs makes it slow: on one machine 16 MiB/s with 1 MiB, 40 with 256 KiB, 80 with 64 KiB. What a path
 //! needs is its rate times its round trip (the bandwidth-delay product).
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
-/// What every path may have, also one whose round trip is not known yet: that comes with the first figures,
-/// after a second, and a connection begins slowly anyway (RFC 9260 §7.2.1).
-const LEAST: usize = 64 * 1024;
+/// What every path may have, also one whose round trip is not known.
+const LEAST: usize = 32 * 1024;
 /// What no path needs more than: the receive window of an SCTP association, ours as well as a browser's.
 const MOST: usize = 1024 * 1024;
 /// The rate that every path is to be able to reach, in bytes a second.
 const RATE: usize = 64 * 1024 * 1024;
 
-/// The source and the destination of what is sent.
-type Pair = Option<(SocketAddr, SocketAddr)>;
-
 #[derive(Debug, Default)]
 pub(super) struct Window {
-    pair: Pair,
-    /// The shortest round trip of the pair: longer ones are those of full queues.
-    shortest: Option<Duration>,
+    round_trip: Option<Duration>,
     held: usize,
     wide: bool,
 }
 
 impl Window {
-    /// A round trip of the pair was measured.
-    pub(super) fn measured(&mut self, pair: Pair, round_trip: Duration) {
-        if self.pair != pair {
-            (self.pair, self.shortest) = (pair, None);
-        }
-        let shortest = self.shortest.map_or(round_trip, |known| known.min(round_trip));
-        self.shortest = Some(shortest);
+    /// The path has this round trip, without full queues.
+    pub(super) fn fit(&mut self, round_trip: Option<Duration>) {
+        self.round_trip = round_trip;
     }
 
     /// What the engine holds of all channels.
@@ -64,7 +54,7 @@ impl Window {
         if self.wide {
             return MOST;
         }
-        let round_trip = self.shortest.unwrap_or_default();
+        let round_trip = self.round_trip.unwrap_or_default();
         let needed = round_trip.as_secs_f64() * RATE as f64;
         (needed as usize).clamp(LEAST, MOST)
     }
@@ -74,26 +64,15 @@ impl Window {
 mod tests {
     use super::*;
 
-    fn pair(port: u16) -> Pair {
-        Some((([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], port).into()))
-    }
-
     #[test]
     fn a_longer_path_may_have_more() {
         let mut window = Window::default();
         assert_eq!(window.limit(), LEAST);
         for (millis, limit) in [(0, LEAST), (1, RATE / 1000), (8, 8 * RATE / 1000), (100, MOST)] {
-            let mut window = Window::default();
-            window.measured(pair(2), Duration::from_millis(millis));
+            window.fit(Some(Duration::from_millis(millis)));
             assert_eq!(window.limit(), limit, "{millis} ms");
         }
-        window.measured(pair(2), Duration::from_millis(100));
-        window.measured(pair(2), Duration::from_micros(100));
-        window.measured(pair(2), Duration::from_millis(50));
-        assert_eq!(window.limit(), LEAST, "that was a full queue");
-        window.measured(pair(3), Duration::from_millis(50));
-        assert_eq!(window.limit(), MOST, "another path");
-        window.measured(pair(4), Duration::from_micros(100));
+        window.fit(Some(Duration::from_micros(100)));
         window.widen(true);
         assert_eq!(window.limit(), MOST);
         window.widen(false);

@@ -64,6 +64,10 @@ async fn main() {
     let mut goals = Goals::default();
     let subjects = Subjects::set(&names).await;
     table::head(&Name::ALL.map(Name::as_str));
+    if let Ok(size) = std::env::var("ONLY_SIZE") {
+        throughput(&plan, size.parse().unwrap(), &subjects, &mut goals).await;
+        return goals.print();
+    }
     setup(&plan, &subjects, &mut goals).await;
     echo(&plan, &subjects, &mut goals).await;
     for size in SIZES {
