@@ -21,6 +21,7 @@ use tracing::trace;
 use crate::{
     Config,
     addresses::addresses,
+    path::Path,
     socket::Socket,
     stun::{self, TransactionId},
 };
@@ -32,8 +33,7 @@ const MAX_ADDRESSES: usize = 64;
 
 /// A datagram that was found to be for a connection.
 pub(crate) struct Datagram {
-    pub(crate) local: SocketAddr,
-    pub(crate) source: SocketAddr,
+    pub(crate) path: Path,
     pub(crate) contents: Vec<u8>,
 }
 
@@ -151,7 +151,8 @@ impl Routes {
         };
         if let Some(inbox) = self.members.get(&member) {
             // Full is like a full socket buffer: the peer sends again.
-            let _ = inbox.try_send(Datagram { local, source, contents: contents.to_vec() });
+            let path = Path::udp(local, source);
+            let _ = inbox.try_send(Datagram { path, contents: contents.to_vec() });
         }
     }
 

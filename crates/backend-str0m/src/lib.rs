@@ -17,6 +17,7 @@ mod hub;
 mod incoming;
 mod media;
 mod network;
+mod path;
 mod peer;
 mod port;
 mod servers;

@@ -16,6 +16,7 @@ use crate::{
     Config,
     addresses::addresses,
     hub::{Datagram, Hub, Membership},
+    path::Path,
     socket::Socket,
     stun::TransactionId,
 };
@@ -47,8 +48,7 @@ enum Place {
 
 /// Datagrams of one size to one address; the last may be shorter.
 struct Batch {
-    source: SocketAddr,
-    destination: SocketAddr,
+    path: Path,
     contents: Vec<u8>,
     segment: usize,
     count: usize,
@@ -149,28 +149,17 @@ impl Network {
     }
 
     /// Sends a datagram whose answer does not come from a peer.
-    pub(crate) fn ask(
-        &mut self,
-        source: SocketAddr,
-        server: SocketAddr,
-        transaction: TransactionId,
-        request: &[u8],
-    ) {
+    pub(crate) fn ask(&mut self, path: Path, transaction: TransactionId, request: &[u8]) {
         if let Place::Shared { membership, .. } = &self.place {
             membership.expect(transaction);
         }
-        self.send_at_once(source, server, request);
+        self.send_at_once(path, request);
     }
 
     /// Sends a message to a server, before what was taken along.
-    pub(crate) fn send_at_once(
-        &mut self,
-        source: SocketAddr,
-        destination: SocketAddr,
-        message: &[u8],
-    ) {
+    pub(crate) fn send_at_once(&mut self, path: Path, message: &[u8]) {
         let (contents, segment) = (message.to_vec(), message.len());
-        let batch = Batch { source, destination, contents, segment, count: 1 };
+        let batch = Batch { path, contents, segment, count: 1 };
         // A socket that is new is not known to be writable yet.
         if !self.send(&batch) {
             self.block(batch);
@@ -182,18 +171,18 @@ impl Network {
     }
 
     /// Takes a datagram along, and sends what cannot go with it.
-    pub(crate) fn push(&mut self, source: SocketAddr, destination: SocketAddr, contents: &[u8]) {
+    pub(crate) fn push(&mut self, path: Path, contents: &[u8]) {
         let length = contents.len();
-        let fits = |batch: &Batch| self.fits(batch, source, destination, length);
+        let fits = |batch: &Batch| self.fits(batch, path, length);
         if !self.batch.as_ref().is_some_and(fits) {
             self.flush();
             if let Place::Shared { membership, .. } = &mut self.place
-                && !self.relays.iter().any(|socket| socket.local() == source)
+                && !self.relays.iter().any(|socket| socket.local() == path.local)
             {
-                membership.sends(source, destination);
+                membership.sends(path.local, path.remote);
             }
             let contents = Vec::new();
-            self.batch = Some(Batch { source, destination, contents, segment: length, count: 0 });
+            self.batch = Some(Batch { path, contents, segment: length, count: 0 });
         }
         if let Some(batch) = &mut self.batch {
             batch.contents.extend_from_slice(contents);
@@ -202,15 +191,9 @@ impl Network {
         self.bytes_sent += length as u64;
     }
 
-    fn fits(
-        &self,
-        batch: &Batch,
-        source: SocketAddr,
-        destination: SocketAddr,
-        length: usize,
-    ) -> bool {
-        let max = self.socket(batch.source).map_or(1, |socket| socket.max_segments());
-        (batch.source, batch.destination) == (source, destination)
+    fn fits(&self, batch: &Batch, path: Path, length: usize) -> bool {
+        let max = self.socket(batch.path.local).map_or(1, |socket| socket.max_segments());
+        batch.path == path
             && batch.count < max
             && batch.contents.len() == batch.segment * batch.count
             && length <= batch.segment
@@ -244,14 +227,14 @@ impl Network {
 
     /// Whether the batch is gone, sent or not.
     fn send(&self, batch: &Batch) -> bool {
-        let Some(socket) = self.socket(batch.source) else {
-            trace!(source = %batch.source, "there is no socket of this address any more");
+        let Some(socket) = self.socket(batch.path.local) else {
+            trace!(source = %batch.path.local, "there is no socket of this address any more");
             return true;
         };
-        match socket.try_send(batch.destination, &batch.contents, batch.segment) {
+        match socket.try_send(batch.path.remote, &batch.contents, batch.segment) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
             Err(error) => {
-                trace!(%error, destination = %batch.destination, "datagrams were not sent");
+                trace!(%error, destination = %batch.path.remote, "datagrams were not sent");
                 true
             }
             Ok(()) => true,
@@ -266,7 +249,7 @@ impl Network {
     /// Waits until something can be received, or until what was blocked has left. Cancel-safe.
     pub(crate) async fn ready(&mut self) -> Received {
         while let Some(batch) = self.blocked.front() {
-            let Some(socket) = self.socket(batch.source).cloned() else {
+            let Some(socket) = self.socket(batch.path.local).cloned() else {
                 self.blocked.pop_front();
                 continue;
             };

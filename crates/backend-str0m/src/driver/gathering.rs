@@ -4,7 +4,7 @@ use std::{future::pending, io, net::SocketAddr, time::Instant};
 
 use skapi_rtc_backend::{PeerEvent, TransportPolicy};
 use skapi_rtc_protocol::IceCandidate;
-use str0m::{Candidate, CandidateKind};
+use str0m::{Candidate, CandidateKind, net::Protocol};
 use tokio::{net::lookup_host, task::JoinSet};
 use tracing::debug;
 
@@ -12,6 +12,7 @@ use super::Driver;
 use crate::{
     addresses::addresses,
     convert,
+    path::Path,
     servers::{Servers, TurnServer},
     stun::{self, WAITS},
 };
@@ -195,15 +196,17 @@ impl Driver {
             question.asked += 1;
             question.again = now + *wait;
             let request = stun::request(question.transaction);
-            network.ask(question.local, question.server, question.transaction, &request);
+            let path = Path::udp(question.local, question.server);
+            network.ask(path, question.transaction, &request);
             true
         });
         self.end_when_done();
     }
 
     /// Whether a datagram was the answer of a STUN server.
-    pub(super) fn is_server_answer(&mut self, local: SocketAddr, contents: &[u8]) -> bool {
-        if self.gathering.questions.is_empty() {
+    pub(super) fn is_server_answer(&mut self, path: Path, contents: &[u8]) -> bool {
+        let local = path.local;
+        if self.gathering.questions.is_empty() || path.protocol != Protocol::Udp {
             return false;
         }
         let Some((transaction, mapped)) = stun::answer(contents) else {

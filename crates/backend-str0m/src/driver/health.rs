@@ -12,7 +12,7 @@ use skapi_rtc_backend::{CandidateKind, CandidatePair, CandidateStats, Connection
 use str0m::{IceConnectionState, net::Transmit};
 
 use super::Driver;
-use crate::Config;
+use crate::{Config, path::Path};
 
 pub(super) struct Health {
     pub(super) ice: IceConnectionState,
@@ -21,7 +21,8 @@ pub(super) struct Health {
     state: ConnectionState,
     heard: Instant,
     lost_since: Option<Instant>,
-    pub(super) pair: Option<(SocketAddr, SocketAddr)>,
+    /// The path that was chosen.
+    pub(super) path: Option<Path>,
     selected: Option<CandidatePair>,
     disconnected_after: Duration,
     failed_after: Duration,
@@ -35,7 +36,7 @@ impl Health {
             state: ConnectionState::New,
             heard: Instant::now(),
             lost_since: None,
-            pair: None,
+            path: None,
             selected: None,
             disconnected_after: config.disconnected_after,
             failed_after: config.failed_after,
@@ -44,7 +45,7 @@ impl Health {
 
     /// Something came from this address.
     pub(super) fn heard(&mut self, now: Instant, source: SocketAddr) {
-        if self.pair.is_none_or(|(_, peer)| peer == source) {
+        if self.path.is_none_or(|path| path.remote == source) {
             self.heard = now;
         }
     }
@@ -132,20 +133,21 @@ impl Driver {
     /// What carries encrypted data goes over the pair that was chosen.
     pub(super) fn note_pair(&mut self, transmit: &Transmit) {
         const FIRST_ENCRYPTED: u8 = 20;
-        let pair = (transmit.source, transmit.destination);
+        let path = Path::of(transmit);
         let encrypted = transmit.contents.first().is_some_and(|byte| *byte >= FIRST_ENCRYPTED);
-        if !encrypted || self.health.pair == Some(pair) {
+        if !encrypted || self.health.path == Some(path) {
             return;
         }
-        self.health.pair = Some(pair);
+        self.health.path = Some(path);
         self.fit_window();
-        let candidate =
-            |kind, address: SocketAddr| CandidateStats::new(kind, "udp", address.to_string());
+        let candidate = |kind, address: SocketAddr| {
+            CandidateStats::new(kind, path.protocol_name(), address.to_string())
+        };
         // What comes through a NAT leaves from the same socket as what does not.
-        let relayed = self.relays.is_relayed(pair.0);
+        let relayed = self.relays.is_relayed(path);
         let kind = if relayed { CandidateKind::Relay } else { CandidateKind::Host };
-        let local = candidate(kind, pair.0);
-        let remote = candidate(self.remote_candidates.kind(pair.1), pair.1);
+        let local = candidate(kind, path.local);
+        let remote = candidate(self.remote_candidates.kind(path.remote), path.remote);
         let selected = CandidatePair::new(local, remote);
         self.health.selected = Some(selected.clone());
         self.shared.emit(PeerEvent::SelectedPair(selected));

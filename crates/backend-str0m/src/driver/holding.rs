@@ -8,11 +8,11 @@
 
 use std::{
     collections::VecDeque,
-    net::SocketAddr,
     time::{Duration, Instant},
 };
 
 use super::{Driver, receiving::MAX_UNDRAINED};
+use crate::path::Path;
 
 /// Bytes that are held back. A peer sends at most 1 MiB beyond what was acknowledged, and repeats the beginning of it.
 const MAX_HELD_BACK: usize = 2 * 1024 * 1024;
@@ -34,8 +34,7 @@ pub(super) struct HeldBack {
 }
 
 struct Packet {
-    local: SocketAddr,
-    source: SocketAddr,
+    path: Path,
     contents: Vec<u8>,
 }
 
@@ -55,8 +54,8 @@ impl Driver {
         held.shut
     }
 
-    pub(super) fn hold_back(&mut self, local: SocketAddr, source: SocketAddr, contents: &[u8]) {
-        self.held_back.push(Packet { local, source, contents: contents.to_vec() });
+    pub(super) fn hold_back(&mut self, path: Path, contents: &[u8]) {
+        self.held_back.push(Packet { path, contents: contents.to_vec() });
     }
 
     /// Lets in what was held back, once enough was read, or once our own messages wait for it.
@@ -104,7 +103,7 @@ impl Driver {
         for _ in 0..self.held_back.packets.len() {
             if !self.shared.gate.has_reserve() {
                 if let Some(packet) = self.held_back.take_acknowledgment() {
-                    self.give_engine(now, packet.local, packet.source, &packet.contents);
+                    self.give_engine(now, packet.path, &packet.contents);
                 }
                 return;
             }
@@ -114,7 +113,7 @@ impl Driver {
 
     fn let_in_next(&mut self, now: Instant) -> bool {
         let Some(packet) = self.held_back.pop() else { return false };
-        self.give_engine(now, packet.local, packet.source, &packet.contents);
+        self.give_engine(now, packet.path, &packet.contents);
         if self.undrained >= MAX_UNDRAINED {
             self.drain();
         }
@@ -154,7 +153,7 @@ mod tests {
 
     fn packet(len: usize) -> Packet {
         let address = ([127, 0, 0, 1], 1).into();
-        Packet { local: address, source: address, contents: vec![23; len] }
+        Packet { path: Path::udp(address, address), contents: vec![23; len] }
     }
 
     #[test]

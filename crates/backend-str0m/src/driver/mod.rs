@@ -264,7 +264,7 @@ impl Driver {
         stats.tracks = self.tracks.figures();
         stats.sort_tracks();
         stats.selected_pair = self.health.selected_pair().map(|mut pair| {
-            let measured = self.health.pair.and_then(|pair| self.round_trips.of(pair));
+            let measured = self.health.path.and_then(|path| self.round_trips.of(path));
             pair.round_trip_time = measured.map(|measured| measured.latest);
             pair
         });

@@ -1,15 +1,12 @@
 //! What comes from the network, on its way into the engine.
 
-use std::{net::SocketAddr, time::Instant};
+use std::time::Instant;
 
-use str0m::{
-    Input,
-    net::{Protocol, Receive},
-};
+use str0m::{Input, net::Receive};
 use tracing::{debug, trace};
 
 use super::Driver;
-use crate::network::Received;
+use crate::{network::Received, path::Path};
 
 /// Datagrams that the engine takes before it is emptied: it acknowledges once for all of them. It refuses
 /// more than 30.
@@ -20,49 +17,45 @@ impl Driver {
         match received {
             Received::Readable(socket) => {
                 let local = socket.local();
-                socket.receive(|source, contents| self.take(now, local, source, contents));
+                socket
+                    .receive(|source, contents| self.take(now, Path::udp(local, source), contents));
             }
             Received::Datagram(datagram) => {
-                self.take(now, datagram.local, datagram.source, &datagram.contents);
+                self.take(now, datagram.path, &datagram.contents);
             }
             Received::Unblocked => {}
         }
     }
 
-    fn take(&mut self, now: Instant, local: SocketAddr, source: SocketAddr, contents: &[u8]) {
+    fn take(&mut self, now: Instant, path: Path, contents: &[u8]) {
         self.bytes_received += contents.len() as u64;
-        if self.relays.is_socket(local) {
+        if self.relays.is_path(path) {
             // Nothing that comes to such a socket is a peer's, but for what the server says is.
-            match self.relays.unwrap(now, local, source, contents) {
-                Some((relayed, peer, contents)) => self.hear_peer(now, relayed, peer, contents),
+            match self.relays.unwrap(now, path, contents) {
+                Some((path, contents)) => self.hear_peer(now, path, contents),
                 None => {
                     self.serve_relays(now);
                 }
             }
-        } else if !self.is_server_answer(local, contents) {
-            self.hear_peer(now, local, source, contents);
+        } else if !self.is_server_answer(path, contents) {
+            self.hear_peer(now, path, contents);
         }
     }
 
-    fn hear_peer(&mut self, now: Instant, local: SocketAddr, source: SocketAddr, contents: &[u8]) {
-        self.health.heard(now, source);
+    fn hear_peer(&mut self, now: Instant, path: Path, contents: &[u8]) {
+        self.health.heard(now, path.remote);
         self.clock.catch_up.heard(now);
-        self.time_answer(now, (local, source), contents);
+        self.time_answer(now, path, contents);
         if is_data(contents) && self.is_shut() {
-            self.hold_back(local, source, contents);
+            self.hold_back(path, contents);
             return;
         }
-        self.give_engine(now, local, source, contents);
+        self.give_engine(now, path, contents);
     }
 
-    pub(super) fn give_engine(
-        &mut self,
-        now: Instant,
-        local: SocketAddr,
-        source: SocketAddr,
-        contents: &[u8],
-    ) {
-        let receive = match Receive::new(Protocol::Udp, source, local, contents) {
+    pub(super) fn give_engine(&mut self, now: Instant, path: Path, contents: &[u8]) {
+        let source = path.remote;
+        let receive = match Receive::new(path.protocol, source, path.local, contents) {
             Ok(receive) => receive,
             Err(error) => {
                 trace!(%error, %source, "a datagram that is none of ours");

@@ -9,13 +9,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use str0m::{Candidate, net::Transmit};
+use str0m::{
+    Candidate,
+    net::{Protocol, Transmit},
+};
 use tracing::debug;
 
 use super::Driver;
 use crate::{
     addresses::addresses,
     network::Network,
+    path::Path,
     servers::TurnServer,
     turn::{Client, News},
 };
@@ -44,15 +48,21 @@ pub(super) struct Relays {
 struct Relay {
     client: Client,
     account: TurnServer,
-    server: SocketAddr,
-    /// The socket that the server knows.
-    local: SocketAddr,
+    /// From the socket that the server knows to the server.
+    path: Path,
     /// What the engine knows.
     candidate: Option<Candidate>,
     /// Whether its server is none of those that are to be used, or its socket is on a network that is gone.
     outdated: bool,
     /// Since when an outdated one is not used.
     idle_since: Option<Instant>,
+}
+
+impl Relay {
+    /// Whether a path to a peer begins at this server.
+    fn relays(&self, path: Path) -> bool {
+        path.protocol == Protocol::Udp && self.client.relayed() == Some(path.local)
+    }
 }
 
 impl Relays {
@@ -63,7 +73,7 @@ impl Relays {
         for relay in &mut self.relays {
             // What was left out once is not known to the engine any more.
             relay.outdated |=
-                !wanted.contains(&relay.account) || !usable.contains(&relay.local.ip());
+                !wanted.contains(&relay.account) || !usable.contains(&relay.path.local.ip());
             relay.idle_since = None;
             if !relay.outdated {
                 // Whoever starts ICE anew may do so because the server was.
@@ -86,14 +96,15 @@ impl Relays {
         self.current().any(|relay| relay.client.is_asking())
     }
 
-    /// Whether peers reach us at this address by way of a server.
-    pub(super) fn is_relayed(&self, address: SocketAddr) -> bool {
-        self.relays.iter().any(|relay| relay.client.relayed() == Some(address))
+    /// Whether a path to a peer begins at a server.
+    pub(super) fn is_relayed(&self, path: Path) -> bool {
+        self.relays.iter().any(|relay| relay.relays(path))
     }
 
-    /// Whether what comes to this address comes from a server.
-    pub(super) fn is_socket(&self, local: SocketAddr) -> bool {
-        self.relays.iter().any(|relay| relay.local == local)
+    /// Whether what comes on this path comes from a server.
+    pub(super) fn is_path(&self, path: Path) -> bool {
+        let to_us = (path.protocol, path.local);
+        self.relays.iter().any(|relay| (relay.path.protocol, relay.path.local) == to_us)
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -103,21 +114,19 @@ impl Relays {
         deadlines.flatten().min()
     }
 
-    /// The datagram of a peer in one that came to a socket of ours, with the address to which the peer sent it.
+    /// The datagram of a peer in one that came to a socket of ours, with the path on which the peer sent it.
     pub(super) fn unwrap<'a>(
         &mut self,
         now: Instant,
-        local: SocketAddr,
-        source: SocketAddr,
+        path: Path,
         contents: &'a [u8],
-    ) -> Option<(SocketAddr, SocketAddr, &'a [u8])> {
-        let relay = self.relays.iter_mut().find(|relay| relay.local == local)?;
-        if relay.server != source {
-            debug!(%source, "somebody else than the TURN server sent something");
+    ) -> Option<(Path, &'a [u8])> {
+        let Some(relay) = self.relays.iter_mut().find(|relay| relay.path == path) else {
+            debug!(source = %path.remote, "somebody else than the TURN server sent something");
             return None;
-        }
+        };
         let (peer, contents) = relay.client.take(now, contents)?;
-        Some((relay.client.relayed()?, peer, contents))
+        Some((Path::udp(relay.client.relayed()?, peer), contents))
     }
 
     fn permit(&mut self, now: Instant, ip: IpAddr) {
@@ -129,7 +138,7 @@ impl Relays {
     fn send_messages(&mut self, network: &mut Network) {
         for relay in &mut self.relays {
             while let Some(message) = relay.client.poll_message() {
-                network.send_at_once(relay.local, relay.server, &message);
+                network.send_at_once(relay.path, &message);
             }
         }
     }
@@ -139,7 +148,7 @@ impl Relays {
     }
 
     fn take(&mut self, local: SocketAddr) -> Option<Relay> {
-        let index = self.relays.iter().position(|relay| relay.local == local)?;
+        let index = self.relays.iter().position(|relay| relay.path.local == local)?;
         Some(self.relays.remove(index))
     }
 
@@ -147,7 +156,7 @@ impl Relays {
     fn one_too_many(&self, used: Option<SocketAddr>) -> Option<SocketAddr> {
         let is_idle = |relay: &&Relay| relay.outdated && relay.client.relayed() != used;
         let oldest = self.relays.iter().find(is_idle);
-        oldest.filter(|_| self.relays.len() > MAX_RELAYS).map(|relay| relay.local)
+        oldest.filter(|_| self.relays.len() > MAX_RELAYS).map(|relay| relay.path.local)
     }
 
     /// Marks those that are outdated and not used; gives those that have been for long enough.
@@ -159,7 +168,7 @@ impl Relays {
                 return None;
             }
             let since = *relay.idle_since.get_or_insert(now);
-            (now >= since + RETIRE_AFTER).then_some(relay.local)
+            (now >= since + RETIRE_AFTER).then_some(relay.path.local)
         })
     }
 }
@@ -176,7 +185,7 @@ impl Driver {
                 continue;
             };
             let is_there = |relay: &Relay| {
-                relay.account == *account && relay.server.is_ipv4() == server.is_ipv4()
+                relay.account == *account && relay.path.remote.is_ipv4() == server.is_ipv4()
             };
             if self.relays.current().any(is_there) {
                 continue;
@@ -196,14 +205,13 @@ impl Driver {
             self.relays.relays.push(Relay {
                 client: Client::new(now, username, password, fastrand::Rng::new()),
                 account: account.clone(),
-                server,
-                local,
+                path: Path::udp(local, server),
                 candidate: None,
                 outdated: false,
                 idle_since: None,
             });
         }
-        let used = self.health.pair.map(|(source, _)| source);
+        let used = self.health.path.map(|path| path.local);
         while let Some(local) = self.relays.one_too_many(used) {
             self.release(local);
         }
@@ -218,19 +226,19 @@ impl Driver {
 
     /// Sends what the engine has to say, by way of a server if it comes from an address there.
     pub(super) fn transmit(&mut self, transmit: &Transmit) {
-        let (source, destination) = (transmit.source, transmit.destination);
+        let path = Path::of(transmit);
         let Relays { relays, wrapped, .. } = &mut self.relays;
-        let relay = relays.iter_mut().find(|relay| relay.client.relayed() == Some(source));
+        let relay = relays.iter_mut().find(|relay| relay.relays(path));
         let Some(relay) = relay else {
-            self.network.push(source, destination, &transmit.contents);
+            self.network.push(path, &transmit.contents);
             return;
         };
-        let leaves = relay.client.wrap(Instant::now(), destination, &transmit.contents, wrapped);
+        let leaves = relay.client.wrap(Instant::now(), path.remote, &transmit.contents, wrapped);
         while let Some(message) = relay.client.poll_message() {
-            self.network.send_at_once(relay.local, relay.server, &message);
+            self.network.send_at_once(relay.path, &message);
         }
         if leaves {
-            self.network.push(relay.local, relay.server, wrapped);
+            self.network.push(relay.path, wrapped);
         }
     }
 
@@ -245,7 +253,7 @@ impl Driver {
                 relay.client.pass_time(now);
             }
             while let Some(one) = relay.client.poll_news() {
-                news.push((relay.local, one));
+                news.push((relay.path.local, one));
             }
         }
         self.relays.send_messages(&mut self.network);
@@ -256,7 +264,7 @@ impl Driver {
                 News::Over => self.lost(local),
             }
         }
-        let used = self.health.pair.map(|(source, _)| source);
+        let used = self.health.path.map(|path| path.local);
         while let Some(local) = self.relays.retired(now, used) {
             self.release(local);
             changed = true;
@@ -265,7 +273,7 @@ impl Driver {
     }
 
     fn allocated(&mut self, now: Instant, local: SocketAddr, relayed: SocketAddr) {
-        if !self.relays.current().any(|relay| relay.local == local) {
+        if !self.relays.current().any(|relay| relay.path.local == local) {
             return self.release(local);
         }
         let candidate = match Candidate::relayed(relayed, local, "udp") {
@@ -275,7 +283,7 @@ impl Driver {
                 None
             }
         };
-        let relay = self.relays.relays.iter_mut().find(|relay| relay.local == local);
+        let relay = self.relays.relays.iter_mut().find(|relay| relay.path.local == local);
         let (Some(candidate), Some(relay)) = (candidate, relay) else {
             return self.release(local);
         };
@@ -304,7 +312,7 @@ impl Driver {
 
     /// Gives an allocation back.
     fn release(&mut self, local: SocketAddr) {
-        let relay = self.relays.relays.iter_mut().find(|relay| relay.local == local);
+        let relay = self.relays.relays.iter_mut().find(|relay| relay.path.local == local);
         if let Some(relay) = relay {
             relay.client.release();
         }
@@ -314,7 +322,7 @@ impl Driver {
 
     /// An allocation is gone, or never was; one that was is asked for again.
     fn lost(&mut self, local: SocketAddr) {
-        let was_there = |relay: &&Relay| relay.local == local && relay.candidate.is_some();
+        let was_there = |relay: &&Relay| relay.path.local == local && relay.candidate.is_some();
         let account = self.relays.current().find(was_there).map(|relay| relay.account.clone());
         if let Some(account) = account.filter(|_| self.relays.replaced < MAX_REPLACED) {
             self.relays.replaced += 1;

@@ -1,30 +1,29 @@
-//! The round trip of each pair of addresses, by the connectivity checks that go over it and are answered (RFC 8445
-//! §7.2.2): known as soon as the pair can be used.
+//! The round trip of each path to the peer, by the connectivity checks that go over it and are answered (RFC 8445
+//! §7.2.2): known as soon as the path can be used.
 
 use std::{
     collections::VecDeque,
-    net::SocketAddr,
     time::{Duration, Instant},
 };
 
 use str0m::net::Transmit;
 
 use super::Driver;
-use crate::stun::{self, TransactionId};
+use crate::{
+    path::Path,
+    stun::{self, TransactionId},
+};
 
 /// Checks whose answers are waited for; the oldest is given up when there are more.
 const MAX_UNANSWERED: usize = 64;
-/// Pairs that are remembered; the one that was answered longest ago is forgotten when there are more.
-const MAX_PAIRS: usize = 32;
-
-/// The source and the destination of what is sent.
-pub(super) type Pair = (SocketAddr, SocketAddr);
+/// Paths that are remembered; the one that was answered longest ago is forgotten when there are more.
+const MAX_PATHS: usize = 32;
 
 #[derive(Debug, Default)]
 pub(super) struct RoundTrips {
     unanswered: VecDeque<(TransactionId, Instant)>,
-    /// The pair that was answered last comes last.
-    measured: VecDeque<(Pair, RoundTrip)>,
+    /// The path that was answered last comes last.
+    measured: VecDeque<(Path, RoundTrip)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,25 +43,25 @@ impl RoundTrips {
         self.unanswered.push_back((transaction, now()));
     }
 
-    /// A datagram has come; whether it says how long the pair's round trip is.
-    fn heard(&mut self, now: Instant, pair: Pair, contents: &[u8]) -> bool {
+    /// A datagram has come; whether it says how long the path's round trip is.
+    fn heard(&mut self, now: Instant, path: Path, contents: &[u8]) -> bool {
         let Some(transaction) = stun::answered(contents) else { return false };
         let asked = self.unanswered.iter().position(|(asked, _)| *asked == transaction);
         let Some((_, at)) = asked.and_then(|index| self.unanswered.remove(index)) else {
             return false;
         };
         let latest = now.saturating_duration_since(at);
-        let shortest = self.of(pair).map_or(latest, |before| before.shortest.min(latest));
-        self.measured.retain(|(known, _)| *known != pair);
-        if self.measured.len() >= MAX_PAIRS {
+        let shortest = self.of(path).map_or(latest, |before| before.shortest.min(latest));
+        self.measured.retain(|(known, _)| *known != path);
+        if self.measured.len() >= MAX_PATHS {
             self.measured.pop_front();
         }
-        self.measured.push_back((pair, RoundTrip { latest, shortest }));
+        self.measured.push_back((path, RoundTrip { latest, shortest }));
         true
     }
 
-    pub(super) fn of(&self, pair: Pair) -> Option<RoundTrip> {
-        self.measured.iter().find(|(known, _)| *known == pair).map(|(_, measured)| *measured)
+    pub(super) fn of(&self, path: Path) -> Option<RoundTrip> {
+        self.measured.iter().find(|(known, _)| *known == path).map(|(_, measured)| *measured)
     }
 }
 
@@ -71,15 +70,15 @@ impl Driver {
         self.round_trips.sent(Instant::now, &transmit.contents);
     }
 
-    pub(super) fn time_answer(&mut self, now: Instant, pair: Pair, contents: &[u8]) {
-        if self.round_trips.heard(now, pair, contents) && self.health.pair == Some(pair) {
+    pub(super) fn time_answer(&mut self, now: Instant, path: Path, contents: &[u8]) {
+        if self.round_trips.heard(now, path, contents) && self.health.path == Some(path) {
             self.fit_window();
         }
     }
 
     /// The round trip of what is sent has changed.
     pub(super) fn fit_window(&mut self) {
-        let measured = self.health.pair.and_then(|pair| self.round_trips.of(pair));
+        let measured = self.health.path.and_then(|path| self.round_trips.of(path));
         self.channels.window.fit(measured.map(|measured| measured.shortest));
     }
 }
@@ -88,8 +87,8 @@ impl Driver {
 mod tests {
     use super::*;
 
-    fn pair(port: u16) -> Pair {
-        (([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], port).into())
+    fn path(port: u16) -> Path {
+        Path::udp(([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], port).into())
     }
 
     fn answer(transaction: TransactionId) -> Vec<u8> {
@@ -99,31 +98,31 @@ mod tests {
     }
 
     /// A check that is answered after so many milliseconds.
-    fn check(trips: &mut RoundTrips, number: u8, pair: Pair, millis: u64) -> bool {
+    fn check(trips: &mut RoundTrips, number: u8, path: Path, millis: u64) -> bool {
         let now = Instant::now();
         trips.sent(|| now, &stun::request([number; 12]));
-        trips.heard(now + Duration::from_millis(millis), pair, &answer([number; 12]))
+        trips.heard(now + Duration::from_millis(millis), path, &answer([number; 12]))
     }
 
     #[test]
-    fn a_pair_keeps_its_latest_and_its_shortest() {
+    fn a_path_keeps_its_latest_and_its_shortest() {
         let mut trips = RoundTrips::default();
-        assert_eq!(trips.of(pair(2)), None);
+        assert_eq!(trips.of(path(2)), None);
         for (number, millis) in [20, 10, 30].into_iter().enumerate() {
-            assert!(check(&mut trips, number as u8, pair(2), millis));
+            assert!(check(&mut trips, number as u8, path(2), millis));
         }
-        assert!(check(&mut trips, 9, pair(3), 5));
+        assert!(check(&mut trips, 9, path(3), 5));
         let [latest, shortest] = [30, 10].map(Duration::from_millis);
-        assert_eq!(trips.of(pair(2)), Some(RoundTrip { latest, shortest }));
+        assert_eq!(trips.of(path(2)), Some(RoundTrip { latest, shortest }));
     }
 
     #[test]
     fn an_answer_counts_once_and_only_to_what_was_asked() {
         let mut trips = RoundTrips::default();
         let now = Instant::now();
-        assert!(check(&mut trips, 1, pair(2), 1));
-        assert!(!trips.heard(now, pair(2), &answer([1; 12])));
-        assert!(!trips.heard(now, pair(2), &answer([2; 12])));
+        assert!(check(&mut trips, 1, path(2), 1));
+        assert!(!trips.heard(now, path(2), &answer([1; 12])));
+        assert!(!trips.heard(now, path(2), &answer([2; 12])));
         trips.sent(|| now, b"\x00\x01 of something else");
         assert!(trips.unanswered.is_empty());
     }
@@ -132,12 +131,12 @@ mod tests {
     fn what_is_remembered_is_bounded() {
         let mut trips = RoundTrips::default();
         for number in 0..200 {
-            assert!(check(&mut trips, number, pair(u16::from(number) + 2), 1));
+            assert!(check(&mut trips, number, path(u16::from(number) + 2), 1));
             trips.sent(Instant::now, &stun::request([250 - number / 2; 12]));
         }
-        assert_eq!(trips.measured.len(), MAX_PAIRS);
+        assert_eq!(trips.measured.len(), MAX_PATHS);
         assert_eq!(trips.unanswered.len(), MAX_UNANSWERED);
-        assert_eq!(trips.of(pair(2)), None);
-        assert!(trips.of(pair(201)).is_some());
+        assert_eq!(trips.of(path(2)), None);
+        assert!(trips.of(path(201)).is_some());
     }
 }
