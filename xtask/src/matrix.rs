@@ -28,6 +28,7 @@ const ABILITIES: &[(&str, &str)] = &[
     ("turn_udp", "TURN over UDP"),
     ("turn_tcp", "TURN over TCP"),
     ("turn_tls", "TURN over TLS"),
+    ("ice_tcp", "ICE over TCP"),
     ("mdns", "`.local` addresses of browsers are resolved"),
     ("incoming_reliability", "the reliability of channels that the peer opened is told"),
     ("empty_messages", "empty messages can be sent"),

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    Config, ConfigError, convert,
+    Config, ConfigError, IceTcp, convert,
     driver::{Driver, Parts},
     hub::Hub,
     network::Network,
@@ -88,6 +88,7 @@ impl Backend for Str0mBackend {
         capabilities.media = true;
         capabilities.ice_restart = true;
         capabilities.turn_udp = true;
+        capabilities.ice_tcp = self.config.ice_tcp != IceTcp::Off;
         capabilities.round_trip_time = true;
         capabilities.incoming_reliability = true;
         capabilities.back_pressure = true;

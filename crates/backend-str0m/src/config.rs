@@ -5,6 +5,19 @@ use std::{net::IpAddr, time::Duration};
 /// Largest message that the engine can receive, in bytes.
 pub const MAX_MESSAGE_SIZE: usize = 256 * 1024;
 
+/// What connections do over TCP, for networks that let no UDP through. UDP is preferred wherever it gets through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IceTcp {
+    /// Nothing.
+    Off,
+    /// They connect to where the peer listens, as browsers do, but for ports below 1024 other than 80 and 443.
+    #[default]
+    Active,
+    /// They listen, too: each on a port of its own for each local address, or all on
+    /// [`shared_port`](Config::shared_port). Meant for servers: at least one of two sides has to listen.
+    Listen,
+}
+
 /// Settings of the engine.
 ///
 /// ```
@@ -28,6 +41,8 @@ pub struct Config {
     /// can have one connection with each other at a time, as nothing would tell a second one from the
     /// first. Each allocation at a TURN server has a socket of its own all the same. Default: `None`, every connection has sockets of its own.
     pub shared_port: Option<u16>,
+    /// What connections do over TCP beside UDP (ICE over TCP, RFC 6544). Default: [`IceTcp::Active`].
+    pub ice_tcp: IceTcp,
     /// Send buffer of one data channel, in bytes; a message counts for 256 bytes more than it has.
     /// Default: 1 MiB.
     pub send_buffer: usize,
@@ -60,6 +75,7 @@ impl Default for Config {
             addresses: Vec::new(),
             include_loopback: false,
             shared_port: None,
+            ice_tcp: IceTcp::default(),
             send_buffer: 1024 * 1024,
             receive_buffer: 2 * 1024 * 1024,
             max_message_size: MAX_MESSAGE_SIZE,
@@ -89,6 +105,12 @@ impl Config {
     /// Lets all connections share one socket for each local address, at this port.
     pub fn shared_port(mut self, port: u16) -> Self {
         self.shared_port = Some(port);
+        self
+    }
+
+    /// Sets what connections do over TCP.
+    pub fn ice_tcp(mut self, ice_tcp: IceTcp) -> Self {
+        self.ice_tcp = ice_tcp;
         self
     }
 

@@ -1,15 +1,16 @@
 //! Between the engine's types and those of the backend traits.
 
-use std::time::Instant;
+use std::{net::SocketAddr, time::Instant};
 
 use skapi_rtc_backend::{CandidateKind, ChannelInit, Reliability};
 use skapi_rtc_protocol::IceCandidate;
 use str0m::{
     Candidate, CandidateKind as EngineKind, Rtc,
     channel::{ChannelConfig, Reliability as EngineReliability},
+    error,
     format::{Codec as EngineCodec, FormatParams},
     media::Frequency,
-    net::Protocol,
+    net::{Protocol, TcpType},
 };
 
 use crate::Config;
@@ -100,6 +101,20 @@ pub(crate) fn candidate_kind(kind: EngineKind) -> CandidateKind {
     }
 }
 
+/// An address from which, or at which, streams are opened.
+pub(crate) fn tcp_candidate(
+    address: SocketAddr,
+    kind: TcpType,
+) -> Result<Candidate, error::IceError> {
+    Candidate::builder().tcp().host(address).tcptype(kind).build()
+}
+
+/// Whoever connects to us, as the engine has learned of it: its port is known from what it sends.
+pub(crate) fn tcp_dialer(address: SocketAddr) -> Candidate {
+    let (kind, foundation) = (EngineKind::PeerReflexive, String::new());
+    Candidate::from_parts(foundation, 1, Protocol::Tcp, 1, address, kind, None, None, None)
+}
+
 /// As everything is bundled, the first section is always right; the engine's mids are no use to others.
 pub(crate) fn local_candidate(candidate: &Candidate, ufrag: &str) -> IceCandidate {
     let value = candidate.to_sdp_string();
@@ -118,7 +133,7 @@ pub(crate) fn local_candidate(candidate: &Candidate, ufrag: &str) -> IceCandidat
 pub(crate) enum RemoteCandidate {
     /// An address that can be tried.
     Usable(Candidate),
-    /// Well formed, and nothing this engine can try: a `.local` name, or TCP.
+    /// Well formed, and nothing this engine can try: a `.local` name, or a peer that does not listen on TCP.
     Unusable,
 }
 
@@ -133,8 +148,10 @@ pub(crate) fn remote_candidate(candidate: &IceCandidate) -> Result<RemoteCandida
     }
     let candidate =
         Candidate::from_sdp_string(&format!("candidate:{value}")).map_err(|e| e.to_string())?;
-    match candidate.proto() {
-        Protocol::Udp => Ok(RemoteCandidate::Usable(candidate)),
+    match (candidate.proto(), candidate.tcptype()) {
+        (Protocol::Udp, _) | (Protocol::Tcp, Some(TcpType::Passive)) => {
+            Ok(RemoteCandidate::Usable(candidate))
+        }
         _ => Ok(RemoteCandidate::Unusable),
     }
 }
@@ -187,6 +204,9 @@ mod tests {
                 false,
             ),
             ("candidate:4 1 tcp 1518280447 192.0.2.1 9 typ host tcptype active", false),
+            ("candidate:4 1 tcp 1518280447 192.0.2.1 4000 typ host tcptype so", false),
+            ("candidate:4 1 ssltcp 1518280447 192.0.2.1 443 typ host tcptype passive", false),
+            ("candidate:4 1 tcp 1518280447 192.0.2.1 4000 typ host tcptype passive", true),
         ] {
             let read = read(value).unwrap_or_else(|error| panic!("{value}: {error}"));
             assert_eq!(matches!(read, RemoteCandidate::Usable(_)), usable, "{value}");

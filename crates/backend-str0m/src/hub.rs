@@ -11,7 +11,6 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use str0m::ice::StunMessage;
 use tokio::{
     sync::mpsc,
     task::{AbortHandle, JoinHandle},
@@ -19,10 +18,11 @@ use tokio::{
 use tracing::trace;
 
 use crate::{
-    Config,
+    Config, IceTcp,
     addresses::addresses,
     path::Path,
     socket::Socket,
+    stream::{Introduced, Listener},
     stun::{self, TransactionId},
 };
 
@@ -31,7 +31,14 @@ const MAX_WAITING: usize = 2048;
 /// Addresses from which one connection can be reached.
 const MAX_ADDRESSES: usize = 64;
 
-/// A datagram that was found to be for a connection.
+/// What was found to be for a connection.
+pub(crate) enum Arrival {
+    Datagram(Datagram),
+    Stream(Box<Introduced>),
+    /// A stream has ended.
+    End(Path),
+}
+
 pub(crate) struct Datagram {
     pub(crate) path: Path,
     pub(crate) contents: Vec<u8>,
@@ -40,6 +47,7 @@ pub(crate) struct Datagram {
 /// Lives as long as a connection uses it.
 pub(crate) struct Hub {
     sockets: Vec<Arc<Socket>>,
+    listeners: Vec<Listener>,
     routes: Arc<Mutex<Routes>>,
     readers: Vec<AbortHandle>,
 }
@@ -47,7 +55,7 @@ pub(crate) struct Hub {
 #[derive(Default)]
 struct Routes {
     next_member: u64,
-    members: HashMap<u64, mpsc::Sender<Datagram>>,
+    members: HashMap<u64, mpsc::Sender<Arrival>>,
     by_user: HashMap<String, u64>,
     by_transaction: HashMap<TransactionId, u64>,
     by_address: HashMap<(SocketAddr, SocketAddr), u64>,
@@ -56,25 +64,36 @@ struct Routes {
 impl Hub {
     /// Binds the sockets of this configuration, on `port`.
     pub(crate) fn open(config: &Config, port: u16) -> io::Result<Arc<Self>> {
-        let mut sockets = Vec::new();
-        for address in addresses(config) {
-            sockets.push(Arc::new(Socket::bind(SocketAddr::new(address, port), config)?));
-        }
+        let (mut sockets, mut listeners) = (Vec::new(), Vec::new());
         let routes = Arc::<Mutex<Routes>>::default();
+        for address in addresses(config) {
+            let address = SocketAddr::new(address, port);
+            sockets.push(Arc::new(Socket::bind(address, config)?));
+            if config.ice_tcp == IceTcp::Listen {
+                let routes = routes.clone();
+                let introduce = move |user: &str, stream| lock(&routes).introduce(user, stream);
+                listeners.push(Listener::open(address, introduce)?);
+            }
+        }
         let readers = sockets.iter().map(|socket| {
             let reader: JoinHandle<()> = tokio::spawn(read(socket.clone(), routes.clone()));
             reader.abort_handle()
         });
         let readers = readers.collect();
-        Ok(Arc::new(Self { sockets, routes, readers }))
+        Ok(Arc::new(Self { sockets, listeners, routes, readers }))
     }
 
     pub(crate) fn sockets(&self) -> &[Arc<Socket>] {
         &self.sockets
     }
 
+    /// Where peers can connect to over TCP.
+    pub(crate) fn listeners(&self) -> impl Iterator<Item = SocketAddr> {
+        self.listeners.iter().map(Listener::local)
+    }
+
     /// Adds a connection.
-    pub(crate) fn join(self: &Arc<Self>) -> (Membership, mpsc::Receiver<Datagram>) {
+    pub(crate) fn join(self: &Arc<Self>) -> (Membership, mpsc::Receiver<Arrival>) {
         let (sender, inbox) = mpsc::channel(MAX_WAITING);
         let mut routes = self.routes();
         let member = routes.next_member;
@@ -103,6 +122,10 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
     /// Takes the checks that are for this ICE user.
     pub(crate) fn listen_as(&self, user: &str) {
         self.hub.routes().by_user.insert(user.to_owned(), self.member);
@@ -152,7 +175,16 @@ impl Routes {
         if let Some(inbox) = self.members.get(&member) {
             // Full is like a full socket buffer: the peer sends again.
             let path = Path::udp(local, source);
-            let _ = inbox.try_send(Datagram { path, contents: contents.to_vec() });
+            let datagram = Datagram { path, contents: contents.to_vec() };
+            let _ = inbox.try_send(Arrival::Datagram(datagram));
+        }
+    }
+
+    fn introduce(&mut self, user: &str, stream: Introduced) {
+        let inbox = self.by_user.get(user).and_then(|member| self.members.get(member));
+        if let Some(inbox) = inbox {
+            // Full is like a network that drops: the peer connects again.
+            let _ = inbox.try_send(Arrival::Stream(Box::new(stream)));
         }
     }
 
@@ -162,9 +194,8 @@ impl Routes {
         {
             return Some(member);
         }
-        if let Ok(message) = StunMessage::parse(contents)
-            && let Some((user, _)) = message.split_username()
-            && let Some(member) = self.by_user.get(user).copied()
+        if let Some(user) = stun::checked_user(contents)
+            && let Some(member) = self.by_user.get(&user).copied()
         {
             self.take_address(local, source, member);
             return Some(member);

@@ -2,22 +2,23 @@
 
 use std::{
     collections::VecDeque,
-    future::poll_fn,
+    future::{pending, poll_fn},
     io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     task::{Context, Poll},
 };
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tracing::{debug, trace};
 
 use crate::{
-    Config,
+    Config, IceTcp,
     addresses::addresses,
-    hub::{Datagram, Hub, Membership},
+    hub::{Arrival, Datagram, Hub, Membership},
     path::Path,
     socket::Socket,
+    stream::{Listener, Streams, is_stream},
     stun::TransactionId,
 };
 
@@ -31,6 +32,8 @@ pub(crate) struct Network {
     /// Sockets that know nobody but a TURN server.
     relays: Vec<Arc<Socket>>,
     place: Place,
+    /// Made when the first is needed: most connections have none.
+    streams: Option<Box<Streams>>,
     batch: Option<Batch>,
     blocked: VecDeque<Batch>,
     bytes_sent: u64,
@@ -41,9 +44,9 @@ enum Place {
     /// TURN servers alone.
     Relays,
     /// Sockets of the connection's own.
-    Own,
+    Own { listeners: Vec<Listener> },
     /// Sockets of all connections.
-    Shared { membership: Membership, inbox: mpsc::Receiver<Datagram> },
+    Shared { membership: Membership, inbox: mpsc::Receiver<Arrival> },
 }
 
 /// Datagrams of one size to one address; the last may be shorter.
@@ -60,14 +63,22 @@ pub(crate) enum Received {
     Readable(Arc<Socket>),
     /// A datagram came by way of the hub.
     Datagram(Datagram),
+    /// The stream of this path has ended.
+    End(Path),
     /// Nothing, but what was blocked has left.
     Unblocked,
+}
+
+/// Where there is something to receive.
+enum Next {
+    Readable(Arc<Socket>),
+    Arrived(Arrival),
 }
 
 impl Network {
     /// One socket for each local address.
     pub(crate) fn own(config: &Config) -> io::Result<Self> {
-        let mut network = Self::new(Place::Own);
+        let mut network = Self::new(Place::Own { listeners: Vec::new() });
         let mut refused = None;
         for address in addresses(config) {
             if let Err(error) = network.bind(address, config) {
@@ -98,6 +109,7 @@ impl Network {
             sockets: Vec::new(),
             relays: Vec::new(),
             place,
+            streams: None,
             batch: None,
             blocked: VecDeque::new(),
             bytes_sent: 0,
@@ -105,13 +117,19 @@ impl Network {
     }
 
     fn bind(&mut self, address: IpAddr, config: &Config) -> io::Result<()> {
-        self.sockets.push(Arc::new(Socket::bind(SocketAddr::new(address, 0), config)?));
+        let address = SocketAddr::new(address, 0);
+        self.sockets.push(Arc::new(Socket::bind(address, config)?));
+        if let Place::Own { listeners } = &mut self.place
+            && config.ice_tcp == IceTcp::Listen
+        {
+            listeners.push(self.streams.get_or_insert_default().listen(address)?);
+        }
         Ok(())
     }
 
     /// Follows the machine to other networks: sockets for addresses that have come since.
     pub(crate) fn refresh(&mut self, config: &Config) {
-        if !matches!(self.place, Place::Own) {
+        if !matches!(self.place, Place::Own { .. }) {
             return;
         }
         for address in addresses(config) {
@@ -141,10 +159,25 @@ impl Network {
         self.sockets.iter().map(|socket| socket.local())
     }
 
+    /// The addresses to which peers can connect over TCP.
+    pub(crate) fn listeners(&self) -> Vec<SocketAddr> {
+        match &self.place {
+            Place::Relays => Vec::new(),
+            Place::Own { listeners } => listeners.iter().map(Listener::local).collect(),
+            Place::Shared { membership, .. } => membership.hub().listeners().collect(),
+        }
+    }
+
     /// Takes the checks that are for this ICE user.
     pub(crate) fn listen_as(&self, user: &str) {
-        if let Place::Shared { membership, .. } = &self.place {
-            membership.listen_as(user);
+        match &self.place {
+            Place::Relays => {}
+            Place::Own { .. } => {
+                if let Some(streams) = &self.streams {
+                    streams.listen_as(user);
+                }
+            }
+            Place::Shared { membership, .. } => membership.listen_as(user),
         }
     }
 
@@ -173,6 +206,12 @@ impl Network {
     /// Takes a datagram along, and sends what cannot go with it.
     pub(crate) fn push(&mut self, path: Path, contents: &[u8]) {
         let length = contents.len();
+        if is_stream(path) {
+            if self.streams.get_or_insert_default().send(path, contents) {
+                self.bytes_sent += length as u64;
+            }
+            return;
+        }
         let fits = |batch: &Batch| self.fits(batch, path, length);
         if !self.batch.as_ref().is_some_and(fits) {
             self.flush();
@@ -200,9 +239,9 @@ impl Network {
             && batch.contents.len() + length <= MAX_BATCH
     }
 
-    /// Whether something waits for a full socket.
+    /// Whether something waits for a full socket, or much for a stream.
     pub(crate) fn is_blocked(&self) -> bool {
-        !self.blocked.is_empty()
+        !self.blocked.is_empty() || self.streams.as_ref().is_some_and(|it| it.are_blocked())
     }
 
     /// Sends what was taken along.
@@ -248,43 +287,80 @@ impl Network {
 
     /// Waits until something can be received, or until what was blocked has left. Cancel-safe.
     pub(crate) async fn ready(&mut self) -> Received {
-        while let Some(batch) = self.blocked.front() {
-            let Some(socket) = self.socket(batch.path.local).cloned() else {
-                self.blocked.pop_front();
-                continue;
-            };
+        loop {
+            let full = self.full_socket();
+            let blocked = self.streams.as_ref().filter(|streams| streams.are_blocked());
+            let drained = blocked.map(|streams| streams.when_drained());
+            let was_blocked = full.is_some() || drained.is_some();
             tokio::select! {
-                received = receive(&self.sockets, &self.relays, &mut self.place) => {
-                    return received;
+                next = poll_fn(|cx| self.poll_next(cx)) => match next {
+                    Next::Readable(socket) => return Received::Readable(socket),
+                    Next::Arrived(Arrival::Datagram(datagram)) => {
+                        return Received::Datagram(datagram);
+                    }
+                    Next::Arrived(Arrival::End(path)) => return Received::End(path),
+                    Next::Arrived(Arrival::Stream(stream)) => {
+                        let streams = self.streams.get_or_insert_default();
+                        if let Some(datagram) = streams.accept(*stream) {
+                            return Received::Datagram(datagram);
+                        }
+                    }
                 },
-                () = socket.writable() => self.flush(),
+                () = writable(full) => self.flush(),
+                () = notified(drained) => {}
             }
-            if !self.is_blocked() {
+            if was_blocked && !self.is_blocked() {
                 return Received::Unblocked;
             }
         }
-        receive(&self.sockets, &self.relays, &mut self.place).await
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        // What is shared is read by the hub.
+        let is_own = matches!(self.place, Place::Own { .. });
+        let own: &[_] = if is_own { &self.sockets } else { &[] };
+        let mut sockets = self.relays.iter().chain(own);
+        if let Some(socket) = sockets.find(|socket| socket.poll_readable(cx).is_ready()) {
+            return Poll::Ready(Next::Readable(socket.clone()));
+        }
+        if let Place::Shared { inbox, .. } = &mut self.place
+            && let Poll::Ready(Some(arrival)) = inbox.poll_recv(cx)
+        {
+            return Poll::Ready(Next::Arrived(arrival));
+        }
+        let Some(streams) = &mut self.streams else { return Poll::Pending };
+        streams.poll_arrival(cx).map(Next::Arrived)
+    }
+
+    /// The socket that the oldest blocked batch waits for.
+    fn full_socket(&mut self) -> Option<Arc<Socket>> {
+        while let Some(batch) = self.blocked.front() {
+            if let Some(socket) = self.socket(batch.path.local) {
+                return Some(socket.clone());
+            }
+            self.blocked.pop_front();
+        }
+        None
+    }
+
+    /// Closes the streams, behind what was sent on them.
+    pub(crate) async fn close_streams(&mut self) {
+        if let Some(streams) = self.streams.take() {
+            streams.close().await;
+        }
     }
 }
 
-async fn receive(sockets: &[Arc<Socket>], relays: &[Arc<Socket>], place: &mut Place) -> Received {
-    poll_fn(|cx| {
-        if let Poll::Ready(socket) = readable(relays, cx) {
-            return Poll::Ready(Received::Readable(socket.clone()));
-        }
-        match place {
-            Place::Relays => Poll::Pending,
-            Place::Own => readable(sockets, cx).map(|socket| Received::Readable(socket.clone())),
-            Place::Shared { inbox, .. } => match inbox.poll_recv(cx) {
-                Poll::Ready(Some(datagram)) => Poll::Ready(Received::Datagram(datagram)),
-                _ => Poll::Pending,
-            },
-        }
-    })
-    .await
+async fn writable(socket: Option<Arc<Socket>>) {
+    match socket {
+        Some(socket) => socket.writable().await,
+        None => pending().await,
+    }
 }
 
-fn readable<'a>(sockets: &'a [Arc<Socket>], cx: &mut Context<'_>) -> Poll<&'a Arc<Socket>> {
-    let readable = sockets.iter().find(|socket| socket.poll_readable(cx).is_ready());
-    readable.map_or(Poll::Pending, Poll::Ready)
+async fn notified(notify: Option<Arc<Notify>>) {
+    match notify {
+        Some(notify) => notify.notified().await,
+        None => pending().await,
+    }
 }

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use str0m::ice::StunMessage;
+
 /// How long after each other a server is asked again, and after the last time given up.
 pub(crate) const WAITS: [Duration; 4] = [
     Duration::from_millis(250),
@@ -41,6 +43,12 @@ pub(crate) fn requested(message: &[u8]) -> Option<TransactionId> {
 /// The transaction of an answer to a binding request that was granted.
 pub(crate) fn answered(message: &[u8]) -> Option<TransactionId> {
     transaction(message, BINDING_SUCCESS)
+}
+
+/// The ICE user whom a connectivity check is for (RFC 8445 §7.2.2).
+pub(crate) fn checked_user(message: &[u8]) -> Option<String> {
+    let message = StunMessage::parse(message).ok()?;
+    message.split_username().map(|(user, _)| user.to_owned())
 }
 
 fn transaction(message: &[u8], kind: [u8; 2]) -> Option<TransactionId> {

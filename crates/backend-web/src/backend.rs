@@ -35,6 +35,7 @@ impl Backend for WebBackend {
         capabilities.turn_udp = true;
         capabilities.turn_tcp = true;
         capabilities.turn_tls = true;
+        capabilities.ice_tcp = true;
         capabilities.incoming_reliability = true;
         capabilities.empty_messages = true;
         capabilities.round_trip_time = true;

@@ -68,6 +68,8 @@ pub struct Capabilities {
     pub turn_tcp: bool,
     /// TURN over TLS.
     pub turn_tls: bool,
+    /// Calls over TCP where no UDP gets through (ICE over TCP, RFC 6544), if the peer listens at least.
+    pub ice_tcp: bool,
     /// The reliability of a channel that the peer opened is known. Where it is not,
     /// [`DataChannel::reliability`](crate::DataChannel::reliability) of such a channel reports
     /// [`Reliable`](crate::Reliability::Reliable).

@@ -32,6 +32,10 @@ pub(crate) struct ConnectArgs {
     /// Engine that makes the calls
     #[arg(long, value_enum, default_value_t = Engine::Webrtc)]
     engine: Engine,
+    /// Listen for calls' data over TCP too, for peers whose network lets no UDP through
+    #[cfg(feature = "str0m")]
+    #[arg(long)]
+    ice_tcp: bool,
 }
 
 /// An engine by its name.
@@ -54,17 +58,33 @@ impl Engine {
     }
 }
 
+impl ConnectArgs {
+    fn backend(&self) -> Result<Arc<dyn Backend>, Failure> {
+        #[cfg(feature = "str0m")]
+        if self.ice_tcp {
+            use skapi_rtc::str0m::{Config, IceTcp, Str0mBackend};
+            if self.engine != Engine::Str0m {
+                return Err(Failure::msg(Exit::Usage, "--ice-tcp needs --engine str0m"));
+            }
+            let engine = Str0mBackend::new(Config::default().ice_tcp(IceTcp::Listen));
+            return Ok(Arc::new(engine.map_err(|error| Failure::new(Exit::Usage, error))?));
+        }
+        Ok(self.engine.backend())
+    }
+}
+
 /// Connects and joins the group, saying so.
 pub(crate) async fn connect(
     args: &ConnectArgs,
     output: &Output,
 ) -> Result<(Realtime, RealtimeEvents), Failure> {
+    let backend = args.backend()?;
     let tokens = Tokens::new(args).await?;
     let options = ConnectOptions::new(&args.server, tokens)
         .map_err(|error| Failure::new(Exit::Usage, error))?
         // What goes on here is bound to the channels of one call.
         .handover(HandoverPolicy::Refuse)
-        .backend(args.engine.backend());
+        .backend(backend);
     let (realtime, events) = connect_realtime(options).await.map_err(connect_failure)?;
     say_connected(args, &realtime, output);
     realtime.join_realtime(args.group.clone()).await.map_err(post_failure)?;

@@ -295,6 +295,17 @@ fn engines_call_each_other() {
 }
 
 #[test]
+#[cfg(feature = "str0m")]
+fn who_listens_over_tcp_is_called_over_udp_where_that_is_there() {
+    let service = Service::start();
+    let tcp = ["--engine", "str0m", "--ice-tcp"];
+    let _peer = service.listen("echo", &tcp);
+    assert!(service.call("echo", &["--ping", "9"]).status().unwrap().success());
+    let usage = run(&["call", "x", "--dev-user", "y", "--ice-tcp"]);
+    assert_fails(&usage, 2, &["--ice-tcp", "--engine str0m"]);
+}
+
+#[test]
 fn a_chat_sends_what_it_is_given_before_it_hangs_up() {
     let service = Service::start();
     let peer = service.listen("echo", &[]);

@@ -100,11 +100,11 @@ pub use skapi_rtc_backend::{
     Message, PeerRates, PeerStats, Reliability, RtpPacket, TrackInit, TrackRates, TransportPolicy,
 };
 #[cfg(all(feature = "str0m", not(target_arch = "wasm32")))]
-pub use skapi_rtc_backend_str0m::Str0mBackend;
+pub use skapi_rtc_backend_str0m::{self as str0m, Str0mBackend};
 #[cfg(all(feature = "web", target_arch = "wasm32"))]
 pub use skapi_rtc_backend_web::{self as web, WebBackend};
 #[cfg(all(feature = "webrtc", not(target_arch = "wasm32")))]
-pub use skapi_rtc_backend_webrtc::WebRtcBackend;
+pub use skapi_rtc_backend_webrtc::{self as webrtc, WebRtcBackend};
 pub use skapi_rtc_protocol::{
     self as protocol, ConnectionId, ErrorCode, GroupName, IceServer, IdError, Json, Notice,
     NoticeCode, Ready, UserId,

@@ -61,6 +61,46 @@ scenario("browser → peer: the default channel, and the browser hangs up", asyn
   assert.match(end.reason, /hung up/);
 });
 
+/** Keeps a tab and its peers from telling each other where they are reached over UDP. */
+function leaveOutUdp() {
+  const { addIceCandidate, setRemoteDescription } = RTCPeerConnection.prototype;
+  const { set } = Object.getOwnPropertyDescriptor(RTCPeerConnection.prototype, "onicecandidate");
+  Object.defineProperty(RTCPeerConnection.prototype, "onicecandidate", {
+    set(listener) {
+      set.call(this, (event) => isUdp(event.candidate?.candidate) || listener(event));
+    },
+  });
+  const isUdp = (candidate) => candidate?.split(" ")[2]?.toLowerCase() === "udp";
+  RTCPeerConnection.prototype.addIceCandidate = function (candidate, ...rest) {
+    if (isUdp(candidate?.candidate)) return Promise.resolve();
+    return addIceCandidate.call(this, candidate, ...rest);
+  };
+  RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }, ...rest) {
+    const kept = sdp.split("\r\n").filter((line) => !(line.startsWith("a=candidate:") && isUdp(line)));
+    return setRemoteDescription.call(this, { type, sdp: kept.join("\r\n") }, ...rest);
+  };
+}
+
+scenario("browser → peer: over TCP, where UDP leads nowhere", async (lab) => {
+  await lab.service();
+  const peer = await lab.listener(["--engine", "str0m", "--ice-tcp"]);
+  const alice = await lab.member("alice");
+  await alice.run(leaveOutUdp);
+  await alice.run((cid) => lab.dial(cid, { channels: ["text-chat"] }), peer.cid);
+  await alice.talks();
+  await alice.channel("text-chat");
+  await alice.run(() => lab.channel("text-chat").send("hello"));
+  await alice.until((cid) => lab.received(cid, "text-chat").includes("hello"), peer.cid, "the echo");
+  const protocol = await alice.run(async () => {
+    const stats = [...(await lab.connection.target.getStats()).values()];
+    const pair = stats.find(({ type, nominated, state }) => type === "candidate-pair" && nominated && state === "succeeded");
+    return stats.find(({ id }) => id === pair.remoteCandidateId).protocol;
+  });
+  assert.equal(protocol, "tcp");
+  await alice.run(() => lab.connection.hangup());
+  assert.match((await peer.program.expect("ended")).reason, /hung up/);
+});
+
 scenario("browser → peer: the peer leaves, and the browser learns it", async (lab) => {
   await lab.service();
   const { alice, peer } = await calls(lab);

@@ -7,7 +7,7 @@ use std::{
 
 use skapi_rtc_backend::{CandidateKind, NegotiationError};
 use skapi_rtc_protocol::IceCandidate;
-use str0m::Candidate;
+use str0m::{Candidate, net::Protocol};
 use tracing::debug;
 
 use super::Driver;
@@ -87,6 +87,7 @@ impl Driver {
         let lines = sdp.lines().filter_map(|line| line.strip_prefix("a=candidate:"));
         for value in lines {
             let candidate = IceCandidate { candidate: value.to_owned(), ..IceCandidate::default() };
+            // The engine has read them, too.
             if let Ok(RemoteCandidate::Usable(candidate)) = convert::remote_candidate(&candidate) {
                 self.remember(&candidate);
             }
@@ -101,6 +102,9 @@ impl Driver {
 
     fn remember(&mut self, candidate: &Candidate) {
         self.remote_candidates.remember(candidate);
+        if candidate.proto() == Protocol::Tcp {
+            self.may_connect_to(candidate.addr());
+        }
         self.expect_from(candidate.addr().ip());
     }
 }

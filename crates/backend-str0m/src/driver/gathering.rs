@@ -4,16 +4,21 @@ use std::{future::pending, io, net::SocketAddr, time::Instant};
 
 use skapi_rtc_backend::{PeerEvent, TransportPolicy};
 use skapi_rtc_protocol::IceCandidate;
-use str0m::{Candidate, CandidateKind, net::Protocol};
+use str0m::{
+    Candidate, CandidateKind,
+    net::{Protocol, TcpType},
+};
 use tokio::{net::lookup_host, task::JoinSet};
 use tracing::debug;
 
 use super::Driver;
 use crate::{
+    IceTcp,
     addresses::addresses,
     convert,
     path::Path,
     servers::{Servers, TurnServer},
+    stream::ACTIVE_PORT,
     stun::{self, WAITS},
 };
 
@@ -107,16 +112,34 @@ impl Driver {
             return;
         }
         self.network.refresh(&self.config);
-        let locals: Vec<_> = self.network.locals().collect();
-        self.gathering.found.reserve_exact(locals.len());
-        for local in locals {
-            match Candidate::host(local, "udp") {
+        let sockets = self.network.locals().map(|local| Candidate::host(local, "udp"));
+        let listeners = self.network.listeners().into_iter();
+        let listeners = listeners.map(|local| convert::tcp_candidate(local, TcpType::Passive));
+        let candidates: Vec<_> = sockets.chain(listeners).collect();
+        self.gathering.found.reserve_exact(candidates.len());
+        for candidate in candidates {
+            match candidate {
                 Ok(candidate) => {
                     if let Some(candidate) = self.rtc.add_local_candidate(candidate) {
                         self.gathering.found.push(candidate.clone());
                     }
                 }
-                Err(error) => debug!(%error, %local, "the engine cannot use an address"),
+                Err(error) => debug!(%error, "the engine cannot use an address"),
+            }
+        }
+    }
+
+    /// The peer listens on TCP at this address: whoever connects to it needs a candidate, of which the peer need not
+    /// know.
+    pub(super) fn may_connect_to(&mut self, remote: SocketAddr) {
+        if self.config.ice_tcp == IceTcp::Off {
+            return;
+        }
+        let sources: Vec<_> = self.network.locals().map(|local| local.ip()).collect();
+        for ip in sources.into_iter().filter(|ip| ip.is_ipv4() == remote.is_ipv4()) {
+            match convert::tcp_candidate(SocketAddr::new(ip, ACTIVE_PORT), TcpType::Active) {
+                Ok(candidate) => drop(self.rtc.add_local_candidate(candidate)),
+                Err(error) => debug!(%error, %ip, "the engine cannot use an address"),
             }
         }
     }

@@ -113,7 +113,7 @@ impl Driver {
         let mut due = Instant::now();
         loop {
             if shared.is_closing() {
-                return self.close();
+                return self.close().await;
             }
             let deadline = self.turn();
             set(timer.as_mut(), &mut due, deadline);
@@ -122,7 +122,7 @@ impl Driver {
                 () = shared.wake.notified() => {}
                 command = self.commands.recv() => match command {
                     Some(command) => self.execute(*command),
-                    None => return self.close(),
+                    None => return self.close().await,
                 },
                 received = self.network.ready() => self.receive(received),
                 found = self.gathering.resolved() => self.ask_found(found),
@@ -280,13 +280,14 @@ impl Driver {
         }
     }
 
-    fn close(mut self) {
+    async fn close(mut self) {
         if let Err(error) = self.rtc.close() {
             debug!(%error, "the engine did not close in order");
         }
         self.drain_once();
         self.network.flush();
         self.release_relays();
+        self.network.close_streams().await;
     }
 }
 

@@ -6,7 +6,7 @@ use str0m::{Input, net::Receive};
 use tracing::{debug, trace};
 
 use super::Driver;
-use crate::{network::Received, path::Path};
+use crate::{convert, network::Received, path::Path, stream::ACTIVE_PORT};
 
 /// Datagrams that the engine takes before it is emptied: it acknowledges once for all of them. It refuses
 /// more than 30.
@@ -23,7 +23,17 @@ impl Driver {
             Received::Datagram(datagram) => {
                 self.take(now, datagram.path, &datagram.contents);
             }
+            Received::End(path) => self.stream_ended(path),
             Received::Unblocked => {}
+        }
+    }
+
+    /// Whoever comes again comes from another address. The one of before is forgotten, or the engine would wait for an
+    /// answer from there.
+    fn stream_ended(&mut self, path: Path) {
+        if path.local.port() != ACTIVE_PORT {
+            let gone = convert::tcp_dialer(path.remote);
+            self.rtc.direct_api().invalidate_candidate(&gone);
         }
     }
 

@@ -1,6 +1,8 @@
-//! Calls by way of a TURN server, for the tests of TURN.
+//! Calls between two connections, for the tests of TURN and of ICE over TCP.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
+
+mod without_udp;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -13,6 +15,8 @@ use skapi_rtc_backend_str0m::{Config, Str0mBackend};
 use skapi_rtc_protocol::{IceCandidate, IceServer};
 use skapi_rtc_testkit::turn::{TurnOptions, TurnServer};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+pub(crate) use without_udp::{Detour, WithoutUdp};
 
 /// Generous: the machine may be busy with other things.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
