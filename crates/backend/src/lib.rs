@@ -33,6 +33,8 @@ mod rates;
 pub mod rtp;
 mod stats;
 mod stream;
+#[cfg(all(feature = "turn-bridge", not(target_arch = "wasm32")))]
+mod turn_bridge;
 
 pub use account::{HandedOver, SendAccount};
 pub use addresses::choose_addresses;
@@ -60,3 +62,5 @@ pub use stats::{
     CandidateKind, CandidatePair, CandidateStats, ChannelStats, Direction, PeerStats, TrackStats,
 };
 pub use stream::{EventStream, Last};
+#[cfg(all(feature = "turn-bridge", not(target_arch = "wasm32")))]
+pub use turn_bridge::TurnBridge;

@@ -20,6 +20,7 @@ mod codec;
 mod discovery;
 mod held_call;
 pub mod http;
+mod ice_url;
 mod ids;
 mod json;
 mod project;
@@ -39,6 +40,7 @@ pub use codec::{
 };
 pub use discovery::{AdminEndpoints, RecordEndpoints};
 pub use held_call::HeldCall;
+pub use ice_url::{IceScheme, IceTransport, IceUrl, IceUrlError};
 pub use ids::{ConnectionId, GroupName, IdError, UserId};
 pub use json::{Json, JsonError};
 pub use project::{Project, ProjectError};

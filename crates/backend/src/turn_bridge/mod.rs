@@ -1,0 +1,100 @@
+//! TURN over TCP and TLS for engines that speak it over UDP only (RFC 8656 §3.1).
+//!
+//! A server over TCP or TLS becomes one over UDP, at a socket of ours from which everything goes on in a stream:
+//!
+//! ```text
+//!   engine ── datagrams ──► TurnBridge ── TCP, TLS ──► TURN server ── datagrams ──► peer
+//! ```
+
+mod connect;
+mod framing;
+mod way;
+
+use std::{
+    io,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use skapi_rtc_protocol::{IceScheme, IceServer, IceTransport, IceUrl};
+
+use self::{connect::Connector, way::Way};
+
+/// Servers of one connection, former ones included: what they relay goes on until there is something better.
+const MAX_WAYS: usize = 16;
+
+/// The ways of one connection to its TURN servers over TCP and TLS. They end with it.
+///
+/// An engine has its servers go through [`carry`](Self::carry), takes what that gives, and calls
+/// [`close`](Self::close) when its connection has ended.
+#[derive(Debug)]
+pub struct TurnBridge {
+    connector: Arc<Connector>,
+    ways: Mutex<Vec<Way>>,
+}
+
+impl TurnBridge {
+    /// Trusts the certificates of the system, and these authorities (DER) beside them.
+    pub fn new(roots: Vec<Vec<u8>>) -> Self {
+        Self { connector: Arc::new(Connector::new(roots)), ways: Mutex::default() }
+    }
+
+    /// The servers as the engine is to see them. Those over TCP and TLS (`turn:…?transport=tcp`, `turns:`) become some
+    /// over UDP, all others stay what they are, also those that cannot be read. `engine` is where the engine's sockets
+    /// are.
+    ///
+    /// A server that was carried before keeps its socket. Nothing is connected to before the engine asks for it.
+    ///
+    /// # Errors
+    /// When the system gives no socket.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn carry(&self, servers: Vec<IceServer>, engine: &[IpAddr]) -> io::Result<Vec<IceServer>> {
+        let carried = servers.into_iter().map(|mut server| {
+            for url in &mut server.urls {
+                if let Some(other) = url.parse().ok().filter(needs_a_stream) {
+                    *url = self.way(other, engine)?;
+                }
+            }
+            Ok(server)
+        });
+        carried.collect()
+    }
+
+    fn way(&self, url: IceUrl, engine: &[IpAddr]) -> io::Result<String> {
+        let mut ways = self.ways();
+        if let Some(way) = ways.iter().find(|way| way.leads_to(&url, engine)) {
+            return Ok(way.url());
+        }
+        let address = engine.iter().find(|ip| ip.is_ipv4()).or(engine.first());
+        let address = *address.ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let way = Way::open(url, address, engine, self.connector.clone())?;
+        let seen = way.url();
+        if ways.len() >= MAX_WAYS {
+            ways.remove(0);
+        }
+        ways.push(way);
+        Ok(seen)
+    }
+
+    /// Ends all ways, and waits for that.
+    pub async fn close(&self) {
+        let ways = std::mem::take(&mut *self.ways());
+        for way in ways {
+            way.close().await;
+        }
+    }
+
+    fn ways(&self) -> MutexGuard<'_, Vec<Way>> {
+        // No code of others runs under the lock, so a poisoned state is still a whole one.
+        self.ways.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn needs_a_stream(url: &IceUrl) -> bool {
+    matches!(url.scheme, IceScheme::Turn | IceScheme::Turns) && url.transport == IceTransport::Tcp
+}
+
+#[cfg(test)]
+mod tests;
