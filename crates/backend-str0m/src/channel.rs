@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use skapi_rtc_backend::{
     ChannelError, ChannelEvents, ChannelHandle, ChannelInit, ChannelState, DataChannel,
-    EventReceiver, Message, Reliability,
+    EventReceiver, Message,
 };
 
 use crate::{
@@ -51,24 +51,12 @@ impl DataChannel for Channel {
         &self.label
     }
 
-    fn protocol(&self) -> &str {
-        &self.init.protocol
-    }
-
-    fn ordered(&self) -> bool {
-        self.init.ordered
-    }
-
-    fn reliability(&self) -> Reliability {
-        self.init.reliability
+    fn init(&self) -> &ChannelInit {
+        &self.init
     }
 
     fn id(&self) -> Option<u16> {
         self.init.negotiated.or_else(|| self.port.id())
-    }
-
-    fn negotiated(&self) -> bool {
-        self.init.negotiated.is_some()
     }
 
     fn state(&self) -> ChannelState {

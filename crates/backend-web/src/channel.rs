@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc};
 
 use async_trait::async_trait;
 use skapi_rtc_backend::{
-    ChannelError, ChannelEvents, ChannelHandle, ChannelState, DataChannel, Message, Reliability,
+    ChannelError, ChannelEvents, ChannelHandle, ChannelInit, ChannelState, DataChannel, Message,
 };
 
 use crate::{convert, line::Line, shared::Shared};
@@ -12,8 +12,7 @@ use crate::{convert, line::Line, shared::Shared};
 #[derive(Debug)]
 pub(crate) struct Channel {
     label: String,
-    protocol: String,
-    agreed: Option<u16>,
+    init: ChannelInit,
     line: Rc<Line>,
     shared: Rc<Shared>,
 }
@@ -26,8 +25,12 @@ impl Channel {
         shared: Rc<Shared>,
     ) -> ChannelHandle {
         let label = line.native.label();
-        let protocol = convert::get(&line.native, "protocol").as_string().unwrap_or_default();
-        ChannelHandle::new(Arc::new(Self { label, protocol, agreed, line, shared }), events)
+        let mut init = ChannelInit::default()
+            .ordered(convert::get(&line.native, "ordered").is_truthy())
+            .reliability(line.reliability)
+            .protocol(convert::get(&line.native, "protocol").as_string().unwrap_or_default());
+        init.negotiated = agreed;
+        ChannelHandle::new(Arc::new(Self { label, init, line, shared }), events)
     }
 
     /// Sends a message, or says that there is no room now.
@@ -54,24 +57,12 @@ impl DataChannel for Channel {
         &self.label
     }
 
-    fn protocol(&self) -> &str {
-        &self.protocol
-    }
-
-    fn ordered(&self) -> bool {
-        convert::get(&self.line.native, "ordered").is_truthy()
-    }
-
-    fn reliability(&self) -> Reliability {
-        self.line.reliability
+    fn init(&self) -> &ChannelInit {
+        &self.init
     }
 
     fn id(&self) -> Option<u16> {
         self.line.native.id()
-    }
-
-    fn negotiated(&self) -> bool {
-        self.agreed.is_some()
     }
 
     fn state(&self) -> ChannelState {

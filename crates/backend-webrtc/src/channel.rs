@@ -8,7 +8,6 @@ use std::{
 use async_trait::async_trait;
 use skapi_rtc_backend::{
     ChannelError, ChannelEvents, ChannelHandle, ChannelInit, ChannelState, DataChannel, Message,
-    Reliability,
 };
 
 use crate::{incoming::Incoming, outgoing::Outgoing, shared::Shared};
@@ -52,24 +51,12 @@ impl DataChannel for Channel {
         &self.parameters.label
     }
 
-    fn protocol(&self) -> &str {
-        &self.parameters.init.protocol
-    }
-
-    fn ordered(&self) -> bool {
-        self.parameters.init.ordered
-    }
-
-    fn reliability(&self) -> Reliability {
-        self.parameters.init.reliability
+    fn init(&self) -> &ChannelInit {
+        &self.parameters.init
     }
 
     fn id(&self) -> Option<u16> {
         self.outgoing.stream_id()
-    }
-
-    fn negotiated(&self) -> bool {
-        self.parameters.init.negotiated.is_some()
     }
 
     fn state(&self) -> ChannelState {

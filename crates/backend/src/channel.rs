@@ -236,22 +236,33 @@ pub trait DataChannel: Debug + MaybeSend + MaybeSync + 'static {
     /// The label given at creation, the same on both sides.
     fn label(&self) -> &str;
 
+    /// How the channel was made, by us or by the peer who announced it.
+    fn init(&self) -> &ChannelInit;
+
     /// The sub-protocol's name, or empty.
-    fn protocol(&self) -> &str;
+    fn protocol(&self) -> &str {
+        &self.init().protocol
+    }
 
     /// Whether messages arrive in order.
-    fn ordered(&self) -> bool;
+    fn ordered(&self) -> bool {
+        self.init().ordered
+    }
 
     /// How hard the channel tries; see
     /// [`Capabilities::incoming_reliability`](crate::Capabilities::incoming_reliability) for channels
     /// that the peer opened.
-    fn reliability(&self) -> Reliability;
+    fn reliability(&self) -> Reliability {
+        self.init().reliability
+    }
+
+    /// Whether the channel was made by agreement instead of in band.
+    fn negotiated(&self) -> bool {
+        self.init().negotiated.is_some()
+    }
 
     /// The SCTP stream id, known from [`Open`](ChannelEvent::Open) on at the latest.
     fn id(&self) -> Option<u16>;
-
-    /// Whether the channel was made by agreement instead of in band.
-    fn negotiated(&self) -> bool;
 
     /// The channel's state now.
     fn state(&self) -> ChannelState;

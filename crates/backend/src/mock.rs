@@ -38,8 +38,8 @@ use skapi_rtc_protocol::{IceCandidate, IceServer, SessionDescription};
 use crate::{
     Backend, BackendError, Capabilities, ChannelError, ChannelHandle, ChannelInit, ChannelState,
     Codec, DataChannel, EncodedFrame, LocalTrack, LocalTrackHandle, MediaError, MediaKind, Message,
-    NegotiationError, OfferOptions, PeerConfig, PeerConnection, PeerHandle, PeerStats, Reliability,
-    RemoteTrack, RtpPacket, TrackInit, TrackView,
+    NegotiationError, OfferOptions, PeerConfig, PeerConnection, PeerHandle, PeerStats, RemoteTrack,
+    RtpPacket, TrackInit, TrackView,
 };
 
 mock! {
@@ -94,11 +94,8 @@ mock! {
     #[async_trait]
     impl DataChannel for DataChannel {
         fn label(&self) -> &str;
-        fn protocol(&self) -> &str;
-        fn ordered(&self) -> bool;
-        fn reliability(&self) -> Reliability;
+        fn init(&self) -> &ChannelInit;
         fn id(&self) -> Option<u16>;
-        fn negotiated(&self) -> bool;
         fn state(&self) -> ChannelState;
         async fn send(&self, message: Message) -> Result<(), ChannelError>;
         fn try_send(&self, message: Message) -> Result<(), ChannelError>;

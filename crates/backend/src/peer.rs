@@ -83,16 +83,24 @@ pub trait PeerConnection: Any + Debug + MaybeSend + MaybeSync {
     /// On the answering side it joins the first section of its kind that the peer offers and that has no
     /// track of ours yet.
     ///
+    /// Default: refused, for an engine without [media](crate::Capabilities::media).
+    ///
     /// # Errors
     /// [`MediaError::Unsupported`] when the engine has no media or none of the codecs,
     /// [`MediaError::Init`] for options that contradict each other, [`MediaError::Closed`] after close.
-    async fn add_track(&self, track: TrackInit) -> Result<LocalTrackHandle, MediaError>;
+    async fn add_track(&self, _track: TrackInit) -> Result<LocalTrackHandle, MediaError> {
+        Err(MediaError::Unsupported("audio and video".to_owned()))
+    }
 
     /// `removeTrack()`: the section goes inactive with the next negotiation.
     ///
+    /// Default: no track is of this connection.
+    ///
     /// # Errors
     /// [`MediaError::UnknownTrack`] when the track is not of this connection.
-    async fn remove_track(&self, track: &Arc<dyn LocalTrack>) -> Result<(), MediaError>;
+    async fn remove_track(&self, _track: &Arc<dyn LocalTrack>) -> Result<(), MediaError> {
+        Err(MediaError::UnknownTrack)
+    }
 
     /// `getStats()`: a snapshot.
     ///

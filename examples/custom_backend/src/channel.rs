@@ -11,8 +11,7 @@ use async_trait::async_trait;
 use futures_core::Stream;
 use skapi_rtc_backend::{
     ChannelError, ChannelEvent, ChannelEvents, ChannelHandle, ChannelInit, ChannelState,
-    ChannelStats, DataChannel, EventReceiver, EventSender, Message, PeerStats, Reliability, Weigh,
-    queue,
+    ChannelStats, DataChannel, EventReceiver, EventSender, Message, PeerStats, Weigh, queue,
 };
 use tokio::sync::{Semaphore, TryAcquireError};
 
@@ -157,24 +156,12 @@ impl DataChannel for Channel {
         &self.label
     }
 
-    fn protocol(&self) -> &str {
-        &self.init.protocol
-    }
-
-    fn ordered(&self) -> bool {
-        self.init.ordered
-    }
-
-    fn reliability(&self) -> Reliability {
-        self.init.reliability
+    fn init(&self) -> &ChannelInit {
+        &self.init
     }
 
     fn id(&self) -> Option<u16> {
         self.id.get().copied()
-    }
-
-    fn negotiated(&self) -> bool {
-        self.init.negotiated.is_some()
     }
 
     /// Never `Closing`: what was sent is already there.

@@ -12,8 +12,7 @@ use async_trait::async_trait;
 use skapi_rtc_backend::{
     BackendError, CandidateKind, CandidatePair, CandidateStats, ChannelError, ChannelHandle,
     ChannelInit, ChannelInitError, ChannelState, ConnectionState, DataChannel as _, EventSender,
-    LocalTrack, LocalTrackHandle, MediaError, NegotiationError, OfferOptions, PeerConnection,
-    PeerEvent, PeerHandle, PeerStats, TrackInit, queue,
+    NegotiationError, OfferOptions, PeerConnection, PeerEvent, PeerHandle, PeerStats, queue,
 };
 use skapi_rtc_protocol::{IceCandidate, IceServer, SdpKind, SessionDescription};
 
@@ -159,14 +158,6 @@ impl PeerConnection for Peer {
             far.meet(&channel, us);
         }
         Ok(handle)
-    }
-
-    async fn add_track(&self, _track: TrackInit) -> Result<LocalTrackHandle, MediaError> {
-        Err(MediaError::Unsupported("audio and video".to_owned()))
-    }
-
-    async fn remove_track(&self, _track: &Arc<dyn LocalTrack>) -> Result<(), MediaError> {
-        Err(MediaError::UnknownTrack)
     }
 
     async fn stats(&self) -> Result<PeerStats, BackendError> {
