@@ -8,7 +8,7 @@ use gloo_timers::future::TimeoutFuture;
 use skapi_rtc_backend::{
     BackendError, ChannelError, ChannelHandle, ChannelInit, ChannelInitError, ConnectionState,
     LocalTrack, LocalTrackHandle, MediaError, NegotiationError, OfferOptions, PeerConnection,
-    PeerEvent, PeerEvents, PeerStats, TrackInit, queue,
+    PeerEvent, PeerEvents, PeerStats, SignalingState, TrackInit, queue,
 };
 use skapi_rtc_protocol::{IceCandidate, IceServer, SdpKind, SessionDescription};
 use wasm_bindgen::{JsCast, JsValue};
@@ -64,6 +64,15 @@ impl Peer {
 
     fn check_open(&self) -> Result<(), NegotiationError> {
         if self.shared.is_closed() { Err(NegotiationError::Closed) } else { Ok(()) }
+    }
+
+    fn signaling_state(&self) -> SignalingState {
+        match self.shared.native.signaling_state() {
+            RtcSignalingState::HaveLocalOffer | RtcSignalingState::HaveRemotePranswer => {
+                SignalingState::HaveLocalOffer
+            }
+            _ => SignalingState::Stable,
+        }
     }
 
     /// Sets what `createOffer` or `createAnswer` gave, and reads what became of it.
@@ -140,7 +149,8 @@ impl PeerConnection for Peer {
         self.check_open()?;
         let native = &self.shared.native;
         if native.signaling_state() == RtcSignalingState::HaveRemoteOffer {
-            return Err(wrong_state("make an offer", "a remote offer is pending"));
+            let reason = "a remote offer is pending";
+            return Err(NegotiationError::wrong_state("make an offer", reason));
         }
         let offer_options = RtcOfferOptions::new();
         offer_options.set_ice_restart(options.ice_restart);
@@ -153,15 +163,9 @@ impl PeerConnection for Peer {
         &self,
         offer: SessionDescription,
     ) -> Result<SessionDescription, NegotiationError> {
-        const STEP: &str = "accept an offer";
         self.check_open()?;
         let native = &self.shared.native;
-        if native.signaling_state() == RtcSignalingState::HaveLocalOffer {
-            return Err(wrong_state(STEP, "an own offer is pending: roll it back first"));
-        }
-        if offer.kind != SdpKind::Offer {
-            return Err(wrong_state(STEP, "the description is not an offer"));
-        }
+        self.signaling_state().check_offer(&offer)?;
         self.set_remote(&offer).await?;
         self.shared.join_offer();
         let answered = match self.shared.settle(native.create_answer()).await {
@@ -180,18 +184,8 @@ impl PeerConnection for Peer {
     }
 
     async fn accept_answer(&self, answer: SessionDescription) -> Result<(), NegotiationError> {
-        const STEP: &str = "accept an answer";
         self.check_open()?;
-        let state = self.shared.native.signaling_state();
-        if !matches!(
-            state,
-            RtcSignalingState::HaveLocalOffer | RtcSignalingState::HaveRemotePranswer
-        ) {
-            return Err(wrong_state(STEP, "no own offer is pending"));
-        }
-        if answer.kind == SdpKind::Offer {
-            return Err(wrong_state(STEP, "the description is an offer"));
-        }
+        self.signaling_state().check_answer(&answer)?;
         self.set_remote(&answer).await?;
         self.negotiated();
         Ok(())
@@ -343,10 +337,6 @@ fn on_state(shared: &Rc<Shared>, _: &Event) {
             }
         }
     }
-}
-
-fn wrong_state(step: &'static str, reason: &str) -> NegotiationError {
-    NegotiationError::WrongState { step, reason: reason.to_owned() }
 }
 
 fn engine(error: Refused) -> NegotiationError {

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use skapi_rtc_backend::{
     BackendError, ChannelError, ChannelHandle, ChannelInit, ChannelInitError, LocalTrack,
     LocalTrackHandle, MediaError, NegotiationError, OfferOptions, PeerConnection, PeerEvent,
-    PeerStats, TrackInit,
+    PeerStats, SignalingState, TrackInit,
     rtp::{self, Section},
 };
 use skapi_rtc_protocol::{IceCandidate, IceServer, SdpKind, SessionDescription};
@@ -43,16 +43,9 @@ pub(crate) struct Peer {
     closed: OnceLock<watch::Receiver<bool>>,
 }
 
-/// ```text
-///            make_offer                    accept_offer
-///   Stable ─────────────► HaveLocalOffer  ┌────────────┐
-///     ▲                        │          │            │
-///     └────────────────────────┘          └─► Stable ──┘
-///       accept_answer, rollback
-/// ```
 #[derive(Default)]
 struct Negotiation {
-    has_local_offer: bool,
+    signaling: SignalingState,
     has_remote_description: bool,
     early_candidates: VecDeque<RTCIceCandidateInit>,
     remote_ufrag: Option<String>,
@@ -61,6 +54,12 @@ struct Negotiation {
     senders: Senders,
     /// What our pending offer says about media.
     offered: Vec<Section>,
+}
+
+impl Negotiation {
+    fn is_offering(&self) -> bool {
+        self.signaling == SignalingState::HaveLocalOffer
+    }
 }
 
 impl Peer {
@@ -171,8 +170,10 @@ impl PeerConnection for Peer {
         self.shared.hurry(options.ice_restart);
         self.shared.set_offering(true);
         let offered = self.offer(&mut negotiation, options).await;
-        negotiation.has_local_offer |= offered.is_ok();
-        self.shared.set_offering(negotiation.has_local_offer);
+        if offered.is_ok() {
+            negotiation.signaling = SignalingState::HaveLocalOffer;
+        }
+        self.shared.set_offering(negotiation.is_offering());
         self.shared.pulse.nudge();
         offered
     }
@@ -181,15 +182,9 @@ impl PeerConnection for Peer {
         &self,
         offer: SessionDescription,
     ) -> Result<SessionDescription, NegotiationError> {
-        const STEP: &str = "accept an offer";
         let mut negotiation = self.negotiation.lock().await;
         self.check_open()?;
-        if negotiation.has_local_offer {
-            return Err(wrong_state(STEP, "an own offer is pending: roll it back first"));
-        }
-        if offer.kind != SdpKind::Offer {
-            return Err(wrong_state(STEP, "the description is not an offer"));
-        }
+        negotiation.signaling.check_offer(&offer)?;
         let remote_ufrag = offer.ice_ufrag().map(str::to_owned);
         self.shared.hurry(remote_ufrag != negotiation.remote_ufrag);
         let remote = rtp::sections(&offer.sdp);
@@ -219,15 +214,9 @@ impl PeerConnection for Peer {
     }
 
     async fn accept_answer(&self, answer: SessionDescription) -> Result<(), NegotiationError> {
-        const STEP: &str = "accept an answer";
         let mut negotiation = self.negotiation.lock().await;
         self.check_open()?;
-        if !negotiation.has_local_offer {
-            return Err(wrong_state(STEP, "no own offer is pending"));
-        }
-        if answer.kind == SdpKind::Offer {
-            return Err(wrong_state(STEP, "the description is an offer"));
-        }
+        negotiation.signaling.check_answer(&answer)?;
         let provisional = answer.kind == SdpKind::ProvisionalAnswer;
         let remote_ufrag = answer.ice_ufrag().map(str::to_owned);
         self.shared.hurry(remote_ufrag != negotiation.remote_ufrag);
@@ -239,7 +228,9 @@ impl PeerConnection for Peer {
             .await
             .map_err(|error| refused(&error))?;
         self.engine.set_remote_description(answer).await.map_err(|error| refused(&error))?;
-        negotiation.has_local_offer = provisional;
+        if !provisional {
+            negotiation.signaling = SignalingState::Stable;
+        }
         self.shared.set_offering(provisional);
         self.remote_description_set(&mut negotiation, remote_ufrag).await;
         self.negotiated(&negotiation.senders, &negotiation.offered, &remote).await;
@@ -250,13 +241,13 @@ impl PeerConnection for Peer {
     async fn rollback(&self) -> Result<(), NegotiationError> {
         let mut negotiation = self.negotiation.lock().await;
         self.check_open()?;
-        if !negotiation.has_local_offer {
+        if !negotiation.is_offering() {
             return Ok(());
         }
         let rollback =
             RTCSessionDescription::rollback(None).map_err(|error| engine_error(&error))?;
         self.set_local(rollback).await?;
-        negotiation.has_local_offer = false;
+        negotiation.signaling = SignalingState::Stable;
         self.shared.set_offering(false);
         Ok(())
     }
@@ -345,7 +336,7 @@ impl PeerConnection for Peer {
         }
         self.shared.enlist_track(&local);
         negotiation.senders.add(local, handle.track.clone());
-        if negotiation.senders.want_offer() && !negotiation.has_local_offer {
+        if negotiation.senders.want_offer() && !negotiation.is_offering() {
             self.shared.emit(PeerEvent::NegotiationNeeded);
         }
         Ok(handle)
@@ -381,10 +372,6 @@ impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Peer").field("closing", &self.shared.is_closing()).finish_non_exhaustive()
     }
-}
-
-fn wrong_state(step: &'static str, reason: &str) -> NegotiationError {
-    NegotiationError::WrongState { step, reason: reason.to_owned() }
 }
 
 fn engine_error(error: &EngineError) -> NegotiationError {

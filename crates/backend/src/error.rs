@@ -43,6 +43,13 @@ pub enum NegotiationError {
     Engine(String),
 }
 
+impl NegotiationError {
+    /// The step does not fit the signaling state, for this reason.
+    pub fn wrong_state(step: &'static str, reason: impl Into<String>) -> Self {
+        Self::WrongState { step, reason: reason.into() }
+    }
+}
+
 /// An operation on a data channel failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -31,6 +31,7 @@ mod queue;
 mod rates;
 #[cfg(feature = "rtp")]
 pub mod rtp;
+mod signaling;
 mod stats;
 mod stream;
 #[cfg(all(feature = "turn-bridge", not(target_arch = "wasm32")))]
@@ -58,6 +59,7 @@ pub use media::{
 pub use peer::PeerConnection;
 pub use queue::{Closed, EventReceiver, EventSender, TrySendError, Weigh, queue};
 pub use rates::{PeerRates, TrackRates};
+pub use signaling::SignalingState;
 pub use stats::{
     CandidateKind, CandidatePair, CandidateStats, ChannelStats, Direction, PeerStats, TrackStats,
 };

@@ -13,7 +13,9 @@
 //! (the *carrier*), and the application's channels are made once the way is open, whoever opened it. Tracks
 //! are put into every offer until one of them is agreed on.
 
-use skapi_rtc_backend::{MediaKind, NegotiationError, OfferOptions, PeerEvent, rtp};
+use skapi_rtc_backend::{
+    MediaKind, NegotiationError, OfferOptions, PeerEvent, SignalingState, rtp,
+};
 use skapi_rtc_protocol::{SdpKind, SessionDescription};
 use str0m::{
     RtcError,
@@ -63,6 +65,10 @@ impl Negotiation {
     /// Whether an offer of ours waits for its answer.
     pub(super) fn is_offering(&self) -> bool {
         self.offer.is_some()
+    }
+
+    fn signaling_state(&self) -> SignalingState {
+        if self.is_offering() { SignalingState::HaveLocalOffer } else { SignalingState::Stable }
     }
 
     pub(super) fn is_carrier(&self, id: u16) -> bool {
@@ -127,14 +133,8 @@ impl Driver {
         &mut self,
         offer: &SessionDescription,
     ) -> Result<SessionDescription, NegotiationError> {
-        const STEP: &str = "accept an offer";
         self.check_alive()?;
-        if self.negotiation.offer.is_some() {
-            return Err(wrong_state(STEP, "an own offer is pending: roll it back first"));
-        }
-        if offer.kind != SdpKind::Offer {
-            return Err(wrong_state(STEP, "the description is not an offer"));
-        }
+        self.negotiation.signaling_state().check_offer(offer)?;
         let parsed = SdpOffer::from_sdp_string(&for_engine(&offer.sdp));
         let parsed = parsed.map_err(|error| bad(error.to_string()))?;
         check_whole(offer)?;
@@ -159,17 +159,11 @@ impl Driver {
         &mut self,
         answer: &SessionDescription,
     ) -> Result<(), NegotiationError> {
-        const STEP: &str = "accept an answer";
         self.check_alive()?;
-        if self.negotiation.offer.is_none() {
-            return Err(wrong_state(STEP, "no own offer is pending"));
-        }
-        match answer.kind {
-            SdpKind::Answer => {}
-            SdpKind::Offer => return Err(wrong_state(STEP, "the description is an offer")),
-            SdpKind::ProvisionalAnswer => {
-                return Err(wrong_state(STEP, "this engine takes no provisional answers"));
-            }
+        self.negotiation.signaling_state().check_answer(answer)?;
+        if answer.kind == SdpKind::ProvisionalAnswer {
+            let reason = "this engine takes no provisional answers";
+            return Err(NegotiationError::wrong_state("accept an answer", reason));
         }
         let parsed = SdpAnswer::from_sdp_string(&for_engine(&answer.sdp));
         let parsed = parsed.map_err(|error| bad(error.to_string()))?;
@@ -296,10 +290,6 @@ fn newer_origin(line: &str) -> Option<String> {
     let version = fields.get_mut(2)?;
     *version = (version.parse::<u64>().ok()?.wrapping_add(1)).to_string();
     Some(format!("o={}", fields.join(" ")))
-}
-
-fn wrong_state(step: &'static str, reason: &str) -> NegotiationError {
-    NegotiationError::WrongState { step, reason: reason.to_owned() }
 }
 
 fn bad(reason: String) -> NegotiationError {
