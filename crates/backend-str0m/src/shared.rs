@@ -9,9 +9,9 @@ use skapi_rtc_backend::{ConnectionState, EventSender, PeerEvent, PeerEvents, Try
 use tokio::sync::Notify;
 
 use crate::{
+    channel::Channel,
     gate::Gate,
     media::{Asking, Local},
-    port::Port,
 };
 
 /// Events that may wait for their reader. Only channels that the peer opens and tracks that it adds can
@@ -33,7 +33,7 @@ struct State {
     /// Gone once the connection is over.
     events: Option<EventSender<PeerEvent>>,
     /// Channels that the driver has to look at.
-    called: Vec<Arc<Port>>,
+    called: Vec<Arc<Channel>>,
     media_calls: Vec<MediaCall>,
 }
 
@@ -82,10 +82,10 @@ impl Shared {
     }
 
     /// Has the driver look at a channel.
-    pub(crate) fn call(&self, port: Arc<Port>) {
+    pub(crate) fn call(&self, channel: Arc<Channel>) {
         let mut state = self.state();
         if state.events.is_some() {
-            state.called.push(port);
+            state.called.push(channel);
             drop(state);
             self.wake.notify_one();
         }
@@ -115,7 +115,7 @@ impl Shared {
     }
 
     /// The channels that the driver has to look at.
-    pub(crate) fn take_called(&self) -> Vec<Arc<Port>> {
+    pub(crate) fn take_called(&self) -> Vec<Arc<Channel>> {
         std::mem::take(&mut self.state().called)
     }
 

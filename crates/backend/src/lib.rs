@@ -6,7 +6,8 @@
 //! decided above, in `skapi-rtc-signaling`.
 //!
 //! * To write an engine, implement [`Backend`] and run the suite in `conformance` (feature
-//!   `conformance`) against it.
+//!   `conformance`) against it. [`BufferedChannel`] is a [`DataChannel`] that wants only the engine's side;
+//!   [`SendRoom`], [`SendAccount`] and [`SignalingState`] are what it and other engines are made of.
 //! * To test code that uses an engine, take the mocks in `mock` (feature `mock`).
 //!
 //! On `wasm32` futures and engine objects are not `Send`; everywhere else they are. [`MaybeSend`] and
@@ -14,6 +15,7 @@
 
 mod account;
 mod addresses;
+mod buffered_channel;
 mod catch_up;
 mod channel;
 mod config;
@@ -31,6 +33,7 @@ mod queue;
 mod rates;
 #[cfg(feature = "rtp")]
 pub mod rtp;
+mod send_room;
 mod signaling;
 mod stats;
 mod stream;
@@ -39,6 +42,7 @@ mod turn_bridge;
 
 pub use account::{HandedOver, SendAccount};
 pub use addresses::choose_addresses;
+pub use buffered_channel::{BufferedChannel, ChannelEngine, ChannelWork};
 pub use catch_up::CatchUp;
 pub use channel::{
     ChannelEvent, ChannelEvents, ChannelHandle, ChannelInit, ChannelInitError, ChannelState,
@@ -59,6 +63,7 @@ pub use media::{
 pub use peer::PeerConnection;
 pub use queue::{Closed, EventReceiver, EventSender, TrySendError, Weigh, queue};
 pub use rates::{PeerRates, TrackRates};
+pub use send_room::SendRoom;
 pub use signaling::SignalingState;
 pub use stats::{
     CandidateKind, CandidatePair, CandidateStats, ChannelStats, Direction, PeerStats, TrackStats,

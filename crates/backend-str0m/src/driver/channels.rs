@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use skapi_rtc_backend::{
     ChannelError, ChannelHandle, ChannelInit, ChannelInitError, ChannelState, ChannelStats,
-    Message, PeerEvent,
+    ChannelWork, DataChannel as _, Message, PeerEvent,
 };
 use str0m::{
     Rtc,
@@ -18,9 +18,8 @@ use tracing::{debug, warn};
 
 use super::{Driver, window::Window};
 use crate::{
-    channel::Channel,
+    channel::{Channel, Driven},
     convert,
-    port::{Port, Work},
 };
 
 /// Channels of ours that one connection can have, closed ones included: there are 32,767 stream ids for
@@ -35,7 +34,7 @@ pub(super) struct Channels {
     /// Channels with something on its way.
     in_flight: Vec<ChannelId>,
     /// Channels that the driver was called for, or whose messages the engine had no room for.
-    waiting: Vec<Arc<Port>>,
+    waiting: Vec<Arc<Channel>>,
     /// Stream ids that are not chosen again.
     used_up: HashSet<u16>,
     pub(super) window: Window,
@@ -43,11 +42,11 @@ pub(super) struct Channels {
 
 struct Wanted {
     config: ChannelConfig,
-    port: Arc<Port>,
+    channel: Arc<Channel>,
 }
 
 struct Entry {
-    port: Arc<Port>,
+    channel: Arc<Channel>,
     open: bool,
     /// The id that both sides agreed on.
     agreed: Option<u16>,
@@ -63,39 +62,42 @@ impl Channels {
 
     pub(super) fn received(&mut self, data: ChannelData) {
         if let Some(entry) = self.known.get(&data.id) {
-            entry.port.received(Message::received(!data.binary, Bytes::from(data.data)));
+            let message = Message::received(!data.binary, Bytes::from(data.data));
+            let unread = entry.channel.engine().0.gate.weigh(message.len());
+            entry.channel.received(message, unread);
         }
     }
 
     pub(super) fn close_all(&mut self) {
         for wanted in std::mem::take(&mut self.wanted) {
-            wanted.port.set_closed();
+            wanted.channel.set_closed();
         }
         for (_, entry) in std::mem::take(&mut self.known) {
-            entry.port.set_closed();
+            entry.channel.set_closed();
         }
         self.in_flight.clear();
         self.waiting.clear();
     }
 
     pub(super) fn figures(&self) -> Vec<ChannelStats> {
-        let wanted = self.wanted.iter().map(|wanted| &wanted.port);
-        let known = self.known.values().map(|entry| &entry.port);
-        wanted.chain(known).map(|port| port.figures()).collect()
+        let wanted = self.wanted.iter().map(|wanted| &wanted.channel);
+        let known = self.known.values().map(|entry| &entry.channel);
+        wanted.chain(known).map(|channel| channel.stats()).collect()
     }
 
     /// Whether a channel has this stream id, or will have it.
     fn uses(&self, rtc: &mut Rtc, id: u16) -> bool {
         self.used_up.contains(&id)
             || self.wanted.iter().any(|wanted| wanted.config.negotiated == Some(id))
-            || self.known.iter().any(|(channel, entry)| {
+            || self.known.iter().any(|(known, entry)| {
                 entry.agreed == Some(id)
-                    || rtc.direct_api().sctp_stream_id_by_channel_id(*channel) == Some(id)
+                    || rtc.direct_api().sctp_stream_id_by_channel_id(*known) == Some(id)
             })
     }
 
-    fn find(&self, port: &Arc<Port>) -> Option<(ChannelId, bool)> {
-        let (id, entry) = self.known.iter().find(|(_, entry)| Arc::ptr_eq(&entry.port, port))?;
+    fn find(&self, channel: &Arc<Channel>) -> Option<(ChannelId, bool)> {
+        let (id, entry) =
+            self.known.iter().find(|(_, entry)| Arc::ptr_eq(&entry.channel, channel))?;
         Some((*id, entry.open))
     }
 }
@@ -119,40 +121,44 @@ impl Driver {
         {
             return Err(ChannelInitError::IdInUse(id).into());
         }
-        let (port, deliveries) = Port::new(&self.shared, label, self.config.send_buffer);
         let config = convert::channel_config(label, &init);
+        let (channel, handle) = self.new_channel(label, init);
         if self.negotiation.has_data() {
-            self.make_channel(config, port.clone());
+            self.make_channel(config, channel.clone());
         } else {
-            self.channels.wanted.push(Wanted { config, port: port.clone() });
+            self.channels.wanted.push(Wanted { config, channel: channel.clone() });
             self.want_negotiation();
         }
-        Ok(Channel::handle(label, init, port, deliveries, &self.shared))
+        Ok(handle)
+    }
+
+    fn new_channel(&self, label: &str, init: ChannelInit) -> (Arc<Channel>, ChannelHandle) {
+        Channel::new(Driven(self.shared.clone()), label, init, self.config.send_buffer)
     }
 
     /// Data is negotiated: what the application has made until now is made.
     pub(super) fn make_wanted_channels(&mut self) {
-        for Wanted { config, port } in std::mem::take(&mut self.channels.wanted) {
-            if port.channel_state() != ChannelState::Closed {
-                self.make_channel(config, port);
+        for Wanted { config, channel } in std::mem::take(&mut self.channels.wanted) {
+            if channel.state() != ChannelState::Closed {
+                self.make_channel(config, channel);
             }
         }
     }
 
-    fn make_channel(&mut self, config: ChannelConfig, port: Arc<Port>) {
+    fn make_channel(&mut self, config: ChannelConfig, channel: Arc<Channel>) {
         let agreed = config.negotiated;
         let id = self.rtc.direct_api().create_data_channel(config);
         self.channels
             .known
-            .insert(id, Entry { port, open: false, agreed, announced_by_us: agreed.is_none() });
+            .insert(id, Entry { channel, open: false, agreed, announced_by_us: agreed.is_none() });
     }
 
     pub(super) fn channel_opened(&mut self, id: ChannelId) {
         let stream = self.rtc.direct_api().sctp_stream_id_by_channel_id(id);
         if let Some(entry) = self.channels.known.get_mut(&id) {
             entry.open = true;
-            entry.port.opened(stream);
-            if entry.port.channel_state() == ChannelState::Closed {
+            entry.channel.opened(stream);
+            if entry.channel.state() == ChannelState::Closed {
                 // The application did not wait.
                 self.rtc.direct_api().close_data_channel(id);
             }
@@ -165,11 +171,11 @@ impl Driver {
     pub(super) fn channel_closed(&mut self, id: ChannelId) {
         let Some(entry) = self.channels.known.remove(&id) else { return };
         if entry.announced_by_us
-            && let Some(stream) = entry.port.id()
+            && let Some(stream) = entry.channel.id()
         {
             self.use_up(stream);
         }
-        entry.port.set_closed();
+        entry.channel.set_closed();
     }
 
     /// Keeps a stream id from being chosen again. A second channel that comes soon on the id of a closed one
@@ -190,13 +196,11 @@ impl Driver {
             debug!("a data channel was closed while it was being announced");
             return;
         };
-        let (port, deliveries) = Port::new(&self.shared, &config.label, self.config.send_buffer);
-        port.opened(stream);
-        let init = convert::channel_init(&config);
-        let handle = Channel::handle(&config.label, init, port.clone(), deliveries, &self.shared);
+        let (channel, handle) = self.new_channel(&config.label, convert::channel_init(&config));
+        channel.opened(stream);
         self.channels
             .known
-            .insert(id, Entry { port, open: true, agreed: None, announced_by_us: false });
+            .insert(id, Entry { channel, open: true, agreed: None, announced_by_us: false });
         if self.shared.try_emit(PeerEvent::Channel(handle)).is_some() {
             warn!("the peer opens data channels faster than they are taken: one is refused");
             self.rtc.direct_api().close_data_channel(id);
@@ -209,7 +213,7 @@ impl Driver {
         let mut worked = false;
         let mut waiting = std::mem::take(&mut self.channels.waiting);
         waiting.extend(self.shared.take_called());
-        waiting.retain(|port| self.serve(port, &mut worked));
+        waiting.retain(|channel| self.serve(channel, &mut worked));
         self.channels.waiting.append(&mut waiting);
         worked
     }
@@ -223,9 +227,9 @@ impl Driver {
             let Some(entry) = known.get(id) else { return false };
             let outstanding = rtc.channel(*id).map_or(0, |mut channel| channel.buffered_amount());
             held += outstanding;
-            let clear = entry.port.settle(outstanding);
-            if clear && entry.port.channel_state() == ChannelState::Closing {
-                waiting.push(entry.port.clone());
+            let clear = entry.channel.settle(outstanding);
+            if clear && entry.channel.state() == ChannelState::Closing {
+                waiting.push(entry.channel.clone());
             }
             !clear
         });
@@ -233,9 +237,9 @@ impl Driver {
     }
 
     /// Does what a channel asks for; whether it has to wait for the engine to have room.
-    fn serve(&mut self, port: &Arc<Port>, worked: &mut bool) -> bool {
-        let Some((id, open)) = self.channels.find(port) else {
-            self.channels.wanted.retain(|wanted| !Arc::ptr_eq(&wanted.port, port));
+    fn serve(&mut self, channel: &Arc<Channel>, worked: &mut bool) -> bool {
+        let Some((id, open)) = self.channels.find(channel) else {
+            self.channels.wanted.retain(|wanted| !Arc::ptr_eq(&wanted.channel, channel));
             return false;
         };
         if !open {
@@ -243,21 +247,19 @@ impl Driver {
         }
         let mut gave = false;
         let waits = loop {
-            match port.next_work(self.channels.window.has_room()) {
-                Work::Send(message) => match self.send(id, port, message) {
-                    None => gave = true,
-                    Some(refused) => {
-                        port.give_back(refused);
+            match channel.next_work() {
+                ChannelWork::Send(message) => {
+                    if !self.send(id, channel, message) {
                         break true;
                     }
-                },
-                Work::Wait => break true,
-                Work::Close => {
+                    gave = true;
+                }
+                ChannelWork::Close => {
                     self.rtc.direct_api().close_data_channel(id);
                     *worked = true;
                     break false;
                 }
-                Work::Nothing => break false,
+                ChannelWork::Nothing => break false,
             }
         };
         if gave {
@@ -269,23 +271,30 @@ impl Driver {
         waits
     }
 
-    /// Gives the engine a message; gives it back where there is no room for it.
-    fn send(&mut self, id: ChannelId, port: &Arc<Port>, message: Message) -> Option<Message> {
-        let Some(mut channel) = self.rtc.channel(id) else {
+    /// Gives the engine a message; whether there was room for it.
+    fn send(&mut self, id: ChannelId, channel: &Channel, message: Message) -> bool {
+        if !self.channels.window.has_room() {
+            channel.give_back(message);
+            return false;
+        }
+        let Some(mut engine) = self.rtc.channel(id) else {
             // Closed by the peer, of which the engine is about to tell.
-            port.handed_over(message.len());
-            return None;
+            channel.handed_over(message.len());
+            return true;
         };
         let written = match &message {
-            Message::Text(text) => channel.write(false, text.as_bytes()),
-            Message::Binary(bytes) => channel.write(true, bytes),
+            Message::Text(text) => engine.write(false, text.as_bytes()),
+            Message::Binary(bytes) => engine.write(true, bytes),
         };
         match written {
             Ok(true) => self.channels.window.took(message.len()),
-            Ok(false) => return Some(message),
+            Ok(false) => {
+                channel.give_back(message);
+                return false;
+            }
             Err(error) => debug!(%error, "the engine refused a message"),
         }
-        port.handed_over(message.len());
-        None
+        channel.handed_over(message.len());
+        true
     }
 }
