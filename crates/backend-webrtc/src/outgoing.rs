@@ -1,15 +1,14 @@
 //! The sending half of a data channel: order, back-pressure, closing behind what was sent.
 //!
 //! ```text
-//!   send, try_send ──► room (permits) ──► queue, only while another message is being handed over
-//!                        ▲                  │
-//!                        │                  ▼
+//!   send, try_send ──► room ──► queue, only while another message is being handed over
+//!                        ▲        │
+//!                        │        ▼
 //!                      settle ◄── outstanding_bytes ── engine
 //! ```
 //!
-//! A message takes permits for its size and gives them back when the engine has let go of it. One
-//! message at a time is handed to the engine, so order holds; as a rule its own sender does that, with
-//! no task and no queue in between.
+//! A message takes of the room and gives it back when the engine has let go of it. One message at a time is
+//! handed to the engine, so order holds; as a rule its own sender does that, with no task and no queue in between.
 
 use std::{
     collections::VecDeque,
@@ -20,12 +19,8 @@ use std::{
 };
 
 use futures_util::task::AtomicWaker;
-use skapi_rtc_backend::{ChannelError, ChannelState, Message, SendAccount};
-use tokio::{
-    runtime::Handle,
-    sync::{Semaphore, TryAcquireError},
-    task::JoinHandle,
-};
+use skapi_rtc_backend::{ChannelError, ChannelState, Message, SendAccount, SendRoom};
+use tokio::{runtime::Handle, task::JoinHandle};
 use webrtc::data_channel::{DataChannel as EngineChannel, DataChannelEvent, RTCDataChannelState};
 
 use crate::{
@@ -34,10 +29,6 @@ use crate::{
     shared::Shared,
     stream_ids::{StreamIds, close_engine},
 };
-
-/// What a message costs beside its bytes: the engine's bookkeeping for it. It keeps a flood of empty
-/// messages as bounded as one of large ones.
-const COST_PER_MESSAGE: usize = 256;
 
 /// A channel of the engine.
 pub(crate) struct EngineEnd {
@@ -75,9 +66,7 @@ pub(crate) struct Outgoing {
     ids: Option<Arc<StreamIds>>,
     ledger: Arc<Ledger>,
     handle: Handle,
-    /// The send buffer's size, in bytes of cost.
-    capacity: usize,
-    room: Semaphore,
+    room: SendRoom,
     /// Whoever reads the channel's events.
     reader: AtomicWaker,
     state: Mutex<State>,
@@ -90,9 +79,6 @@ struct State {
     /// Some message is on its way to the engine.
     handing_over: bool,
     account: SendAccount,
-    low_threshold: usize,
-    /// The buffered amount has been above the threshold since it was last reported low.
-    was_above: bool,
     low_unreported: bool,
     /// Whether the ledger holds this channel.
     in_ledger: bool,
@@ -102,8 +88,6 @@ struct State {
 
 impl Outgoing {
     pub(crate) fn new(end: EngineEnd, shared: &Shared) -> Arc<Self> {
-        let largest = Semaphore::MAX_PERMITS.min(u32::MAX as usize);
-        let capacity = shared.send_buffer.clamp(COST_PER_MESSAGE, largest);
         let channel = Arc::new(Self {
             engine: end.channel,
             twin: end.twin,
@@ -112,16 +96,13 @@ impl Outgoing {
             ids: end.ids,
             ledger: shared.ledger.clone(),
             handle: shared.runtime.clone(),
-            capacity,
-            room: Semaphore::new(capacity),
+            room: SendRoom::new(shared.send_buffer),
             reader: AtomicWaker::new(),
             state: Mutex::new(State {
                 channel: ChannelState::Connecting,
                 queue: VecDeque::new(),
                 handing_over: false,
                 account: SendAccount::default(),
-                low_threshold: 0,
-                was_above: false,
                 low_unreported: false,
                 in_ledger: false,
                 close_when_settled: false,
@@ -167,9 +148,7 @@ impl Outgoing {
     /// Sends a message once there is room for it.
     pub(crate) async fn send(self: &Arc<Self>, message: Message) -> Result<(), ChannelError> {
         self.check_open()?;
-        let cost = self.cost(&message);
-        let permit = self.room.acquire_many(cost).await.map_err(|_| ChannelError::Closed)?;
-        permit.forget();
+        let cost = self.room.take(message.len()).await?;
         match self.accept(message, cost) {
             Some(handover) => handover.await,
             None => Ok(()),
@@ -179,12 +158,7 @@ impl Outgoing {
     /// Sends a message if there is room for it.
     pub(crate) fn try_send(self: &Arc<Self>, message: Message) -> Result<(), ChannelError> {
         self.check_open()?;
-        let cost = self.cost(&message);
-        match self.room.try_acquire_many(cost) {
-            Ok(permit) => permit.forget(),
-            Err(TryAcquireError::NoPermits) => return Err(ChannelError::Full),
-            Err(TryAcquireError::Closed) => return Err(ChannelError::Closed),
-        }
+        let cost = self.room.try_take(message.len())?;
         let Some(mut handover) = self.accept(message, cost) else {
             return Ok(());
         };
@@ -201,13 +175,11 @@ impl Outgoing {
     }
 
     pub(crate) fn low_threshold(&self) -> usize {
-        self.state().low_threshold
+        self.state().account.low_threshold()
     }
 
     pub(crate) fn set_low_threshold(&self, bytes: usize) {
-        let mut state = self.state();
-        state.low_threshold = bytes;
-        state.was_above = state.account.buffered() > bytes;
+        self.state().account.set_low_threshold(bytes);
     }
 
     /// Whether the buffered amount has become low since this was last asked.
@@ -316,11 +288,8 @@ impl Outgoing {
         let (account, freed, low, close) = {
             let mut state = self.state();
             let freed = state.account.let_go(handed_over, outstanding);
-            let low = state.was_above && state.account.buffered() <= state.low_threshold;
-            if low {
-                state.was_above = false;
-                state.low_unreported = true;
-            }
+            let low = state.account.take_low();
+            state.low_unreported |= low;
             let moves = state.handing_over || state.account.handed_over() != handed_over;
             let account = match state.account.buffered() {
                 _ if moves => Balance::Unknown,
@@ -332,9 +301,7 @@ impl Outgoing {
                 account == Balance::Settled && std::mem::take(&mut state.close_when_settled);
             (account, freed, low, close)
         };
-        if freed > 0 {
-            self.room.add_permits(freed);
-        }
+        self.room.release(freed);
         if low {
             self.reader.wake();
         }
@@ -367,12 +334,6 @@ impl Outgoing {
         }
     }
 
-    /// A message larger than the whole buffer takes all of it, and passes alone.
-    fn cost(&self, message: &Message) -> u32 {
-        let cost = message.len().saturating_add(COST_PER_MESSAGE).min(self.capacity);
-        u32::try_from(cost).unwrap_or(u32::MAX)
-    }
-
     /// Enters a message into the books; the caller hands it over unless another message is on its way,
     /// whose handover then takes this one along.
     fn accept(self: &Arc<Self>, message: Message, cost: u32) -> Option<Handover> {
@@ -380,8 +341,7 @@ impl Outgoing {
         let handover = {
             let mut state = self.state();
             state.account.accept(message.len(), cost);
-            if state.account.buffered() > state.low_threshold {
-                state.was_above = true;
+            if state.account.buffered() > state.account.low_threshold() {
                 // A fall that nobody has been told of yet is no news any more; the next one is.
                 state.low_unreported = false;
             }
