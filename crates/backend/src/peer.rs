@@ -63,9 +63,13 @@ pub trait PeerConnection: Any + Debug + MaybeSend + MaybeSync {
     /// `setConfiguration()` with other STUN and TURN servers, which count from the next start of ICE on:
     /// credentials expire.
     ///
+    /// Default: they are passed over, as by an engine that asks no servers.
+    ///
     /// # Errors
     /// [`BackendError::Config`] for servers that cannot be used, [`BackendError::Closed`] after close.
-    async fn set_ice_servers(&self, servers: Vec<IceServer>) -> Result<(), BackendError>;
+    async fn set_ice_servers(&self, _servers: Vec<IceServer>) -> Result<(), BackendError> {
+        Ok(())
+    }
 
     /// `createDataChannel()`. Before the first negotiation the channel becomes part of it.
     ///

@@ -174,6 +174,13 @@ pub struct PeerStats {
 }
 
 impl PeerStats {
+    /// For engines that count nothing below their channels: adds one, and its payload to what went over the pair.
+    pub fn add_channel(&mut self, channel: ChannelStats) {
+        self.bytes_sent += channel.bytes_sent;
+        self.bytes_received += channel.bytes_received;
+        self.channels.push(channel);
+    }
+
     /// For engines that keep their tracks in maps: what we send before what we receive, sound before pictures.
     pub fn sort_tracks(&mut self) {
         self.tracks.sort_by_key(|track| (track.direction, track.kind, track.ssrc));
