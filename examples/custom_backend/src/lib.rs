@@ -1,6 +1,7 @@
 //! An engine for skapi-rtc of one's own, whole but for the network: both peers are in one process.
 //!
-//! `docs/guide/write-a-backend.md` walks through it. Start at [`Loopback`].
+//! `docs/guide/write-a-backend.md` walks through it. Start at [`Loopback`]. There is a file for each trait;
+//! `network.rs` stands in the place of what an engine below does by itself.
 //!
 //! ```text
 //!   Peer ──► Connection ── found by the id in the description ── Connection ◄── Peer
@@ -9,9 +10,8 @@
 //! ```
 
 mod channel;
+mod network;
 mod peer;
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use skapi_rtc_backend::{
@@ -45,11 +45,6 @@ impl Backend for Loopback {
         }
         Ok(peer::Peer::open())
     }
-}
-
-/// No code of others runs under the engine's locks, so a poisoned state is still a whole one.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The examples of the guide are tests too.

@@ -52,14 +52,14 @@ pub enum ChannelWork {
     /// Send this, and say that it is [handed over](BufferedChannel::handed_over), or
     /// [give it back](BufferedChannel::give_back).
     Send(Message),
-    /// Close the channel: everything that was sent is through.
+    /// Close the channel: everything that was sent is through, and no other work comes.
     Close,
     /// Nothing now.
     Nothing,
 }
 
-/// A [`DataChannel`] over any engine that takes messages one by one: it has the send buffer, the states, the
-/// events and the figures. The engine holds an [`Arc`] of it and
+/// A [`DataChannel`](crate::DataChannel) over any engine that takes messages one by one: it has the send
+/// buffer, the states, the events and the figures. The engine holds an [`Arc`] of it and
 ///
 /// * does its [work](Self::next_work), and says when it has [let go](Self::settle) of what it was given,
 /// * says when it has [opened](Self::opened), what it has [received](Self::received), and, always, that the
