@@ -1,6 +1,6 @@
 //! A data channel of the browser, in the words of the backend traits.
 
-use std::{rc::Rc, sync::Arc};
+use std::{fmt, rc::Rc, sync::Arc};
 
 use async_trait::async_trait;
 use skapi_rtc_backend::{
@@ -9,10 +9,8 @@ use skapi_rtc_backend::{
 
 use crate::{convert, line::Line, shared::Shared};
 
-#[derive(Debug)]
 pub(crate) struct Channel {
     label: String,
-    init: ChannelInit,
     line: Rc<Line>,
     shared: Rc<Shared>,
 }
@@ -21,16 +19,10 @@ impl Channel {
     pub(crate) fn handle(
         line: Rc<Line>,
         events: ChannelEvents,
-        agreed: Option<u16>,
         shared: Rc<Shared>,
     ) -> ChannelHandle {
         let label = line.native.label();
-        let mut init = ChannelInit::default()
-            .ordered(convert::get(&line.native, "ordered").is_truthy())
-            .reliability(line.reliability)
-            .protocol(convert::get(&line.native, "protocol").as_string().unwrap_or_default());
-        init.negotiated = agreed;
-        ChannelHandle::new(Arc::new(Self { label, init, line, shared }), events)
+        ChannelHandle::new(Arc::new(Self { label, line, shared }), events)
     }
 
     /// Sends a message, or says that there is no room now.
@@ -58,7 +50,7 @@ impl DataChannel for Channel {
     }
 
     fn init(&self) -> &ChannelInit {
-        &self.init
+        &self.line.init
     }
 
     fn id(&self) -> Option<u16> {
@@ -100,5 +92,11 @@ impl DataChannel for Channel {
 
     async fn close(&self) {
         self.line.close();
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel").field("label", &self.label).finish_non_exhaustive()
     }
 }

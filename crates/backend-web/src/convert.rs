@@ -95,12 +95,18 @@ pub(crate) fn create_channel(
     create.call2(peer, &label.into(), &options).map(JsCast::unchecked_into)
 }
 
-pub(crate) fn reliability(channel: &RtcDataChannel) -> Reliability {
-    match (channel.max_retransmits(), channel.max_packet_life_time()) {
+/// How a channel was made, as the browser tells it.
+pub(crate) fn init_of(channel: &RtcDataChannel, agreed: Option<u16>) -> ChannelInit {
+    let mut init = ChannelInit::default();
+    init.ordered = get(channel, "ordered").is_truthy();
+    init.reliability = match (channel.max_retransmits(), channel.max_packet_life_time()) {
         (Some(count), _) => Reliability::MaxRetransmits(count),
         (None, Some(ms)) => Reliability::MaxLifetime(std::time::Duration::from_millis(ms.into())),
         (None, None) => Reliability::Reliable,
-    }
+    };
+    init.protocol = get(channel, "protocol").as_string().unwrap_or_default();
+    init.negotiated = agreed;
+    init
 }
 
 pub(crate) fn connection_state(state: RtcPeerConnectionState) -> Option<ConnectionState> {

@@ -9,8 +9,8 @@ use gloo_events::EventListener;
 use gloo_timers::future::TimeoutFuture;
 use js_sys::Uint8Array;
 use skapi_rtc_backend::{
-    ChannelEvent, ChannelEvents, ChannelState, EventSender, Message, Reliability, TrySendError,
-    queue,
+    ChannelEvent, ChannelEvents, ChannelInit, ChannelState, EventSender, Message, Reliability,
+    TrySendError, queue,
 };
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
@@ -30,7 +30,7 @@ const KNOWN_AFTER_MS: u32 = 1_000;
 
 pub(crate) struct Line {
     pub(crate) native: RtcDataChannel,
-    pub(crate) reliability: Reliability,
+    pub(crate) init: ChannelInit,
     events: RefCell<Option<EventSender<ChannelEvent>>>,
     listeners: RefCell<Vec<EventListener>>,
     /// Whether the page itself reads the messages.
@@ -63,7 +63,7 @@ impl Line {
             native.set_binary_type(RtcDataChannelType::Arraybuffer);
         }
         let line = Rc::new(Self {
-            reliability: convert::reliability(&native),
+            init: convert::init_of(&native, agreed),
             native,
             events: RefCell::new(Some(sender)),
             listeners: RefCell::default(),
@@ -259,7 +259,7 @@ impl Line {
             ),
             None => false,
         };
-        if full && self.reliability == Reliability::Reliable {
+        if full && self.init.reliability == Reliability::Reliable {
             tracing::warn!(label = self.native.label(), "nobody reads a data channel: closed");
             self.native.close();
             self.end();

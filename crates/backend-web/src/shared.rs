@@ -161,7 +161,7 @@ impl Shared {
         if let Some(hook) = hook {
             hook(&line.native);
         }
-        let handle = Channel::handle(line.clone(), events, agreed, self.clone());
+        let handle = Channel::handle(line.clone(), events, self.clone());
         (line, handle)
     }
 
