@@ -1,7 +1,7 @@
 //! Calls on each engine, beside the engine alone and Google's libwebrtc, interleaved in one run: from dialing to the
 //! open channel, echo, throughput; then memory, processor time and what is left behind.
 //!
-//! Run with `cargo xtask bench rtc [--quick] [--only=PART OF A COLUMN'S NAME]`.
+//! Run with `cargo xtask bench rtc [--quick] [--only=PART OF A COLUMN'S NAME] [--part=setup|echo|throughput|costs]`.
 
 #![allow(clippy::unwrap_used, reason = "a bench: whatever fails ends it")]
 
@@ -43,6 +43,8 @@ const QUICK: Plan =
     Plan { rounds: 1, setups: 10, echoes: 500, bytes: 8 << 20, established: 50, in_a_row: 50 };
 /// Sizes of the messages of a transfer.
 const SIZES: [usize; 3] = [1024, 16 * 1024, 65_000];
+/// What there is to measure.
+const PARTS: [&str; 4] = ["setup", "echo", "throughput", "costs"];
 /// Messages before the first that is measured.
 const WARM_UP: usize = 100;
 /// What libwebrtc transfers, which is slower, in parts of what the others do.
@@ -58,23 +60,28 @@ async fn main() {
         return process::run(&arguments[1..]).await;
     }
     let plan = if arguments.iter().any(|it| it == "--quick") { QUICK } else { FULL };
-    let only = arguments.iter().find_map(|it| it.strip_prefix("--only="));
+    let option = |prefix| arguments.iter().find_map(|it| it.strip_prefix(prefix));
+    let (only, part) = (option("--only="), option("--part="));
+    assert!(part.is_none_or(|part| PARTS.contains(&part)), "the parts are {PARTS:?}");
+    let wanted = |name| part.is_none_or(|part| part == name);
     let names: Vec<_> =
         Name::ALL.into_iter().filter(|it| it.as_str().contains(only.unwrap_or(""))).collect();
     let mut goals = Goals::default();
     let subjects = Subjects::set(&names).await;
     table::head(&Name::ALL.map(Name::as_str));
-    if let Ok(size) = std::env::var("ONLY_SIZE") {
-        throughput(&plan, size.parse().unwrap(), &subjects, &mut goals).await;
-        return goals.print();
+    if wanted("setup") {
+        setup(&plan, &subjects, &mut goals).await;
     }
-    setup(&plan, &subjects, &mut goals).await;
-    echo(&plan, &subjects, &mut goals).await;
-    for size in SIZES {
+    if wanted("echo") {
+        echo(&plan, &subjects, &mut goals).await;
+    }
+    for size in SIZES.into_iter().filter(|_| wanted("throughput")) {
         throughput(&plan, size, &subjects, &mut goals).await;
     }
     drop(subjects);
-    costs(&plan, &names, &mut goals);
+    if wanted("costs") {
+        costs(&plan, &names, &mut goals);
+    }
     goals.print();
 }
 
