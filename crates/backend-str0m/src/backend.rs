@@ -18,7 +18,7 @@ use crate::{
     hub::Hub,
     network::Network,
     peer::Peer,
-    servers::Servers,
+    servers::Bridge,
     shared::Shared,
 };
 
@@ -88,6 +88,8 @@ impl Backend for Str0mBackend {
         capabilities.media = true;
         capabilities.ice_restart = true;
         capabilities.turn_udp = true;
+        capabilities.turn_tcp = true;
+        capabilities.turn_tls = true;
         capabilities.ice_tcp = self.config.ice_tcp != IceTcp::Off;
         capabilities.round_trip_time = true;
         capabilities.incoming_reliability = true;
@@ -100,7 +102,8 @@ impl Backend for Str0mBackend {
         let runtime = Handle::try_current().map_err(|_| {
             BackendError::Engine("connections are made inside a tokio runtime".to_owned())
         })?;
-        let servers = Servers::read(&config.ice_servers).map_err(BackendError::Config)?;
+        let bridge = Bridge::new(self.config.clone());
+        let servers = bridge.servers(config.ice_servers)?;
         let policy = config.transport_policy;
         let network =
             self.network(policy).map_err(|error| BackendError::Engine(error.to_string()))?;
@@ -120,6 +123,6 @@ impl Backend for Str0mBackend {
             alive,
         });
         runtime.spawn(driver.run());
-        Ok(PeerHandle::new(Arc::new(Peer::new(shared, commands, driver_watch)), events))
+        Ok(PeerHandle::new(Arc::new(Peer::new(shared, commands, driver_watch, bridge)), events))
     }
 }

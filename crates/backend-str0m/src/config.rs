@@ -43,6 +43,9 @@ pub struct Config {
     pub shared_port: Option<u16>,
     /// What connections do over TCP beside UDP (ICE over TCP, RFC 6544). Default: [`IceTcp::Active`].
     pub ice_tcp: IceTcp,
+    /// Certificates (DER) of authorities that TURN servers over TLS may have theirs from, beside those that the system
+    /// trusts. Default: none.
+    pub tls_roots: Vec<Vec<u8>>,
     /// Send buffer of one data channel, in bytes; a message counts for 256 bytes more than it has.
     /// Default: 1 MiB.
     pub send_buffer: usize,
@@ -76,6 +79,7 @@ impl Default for Config {
             include_loopback: false,
             shared_port: None,
             ice_tcp: IceTcp::default(),
+            tls_roots: Vec::new(),
             send_buffer: 1024 * 1024,
             receive_buffer: 2 * 1024 * 1024,
             max_message_size: MAX_MESSAGE_SIZE,
@@ -111,6 +115,12 @@ impl Config {
     /// Sets what connections do over TCP.
     pub fn ice_tcp(mut self, ice_tcp: IceTcp) -> Self {
         self.ice_tcp = ice_tcp;
+        self
+    }
+
+    /// Trusts further authorities with TURN servers over TLS.
+    pub fn tls_roots(mut self, roots: Vec<Vec<u8>>) -> Self {
+        self.tls_roots = roots;
         self
     }
 

@@ -3,7 +3,7 @@
 //! [`Str0mBackend`] is a [`Backend`](skapi_rtc_backend::Backend) on `str0m` 0.25, which does no I/O and
 //! knows no clock: sockets, time, gathering of candidates, the TURN client and back-pressure are here, and
 //! what becomes of packets of audio and video. Data channels are complete but for empty messages, which
-//! str0m cannot send; there is no TURN over TCP or TLS.
+//! str0m cannot send.
 
 mod addresses;
 mod backend;

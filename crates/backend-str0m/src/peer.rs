@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     command::{Command, Reply},
     media::Local,
-    servers::Servers,
+    servers::Bridge,
     shared::Shared,
 };
 
@@ -22,6 +22,7 @@ pub(crate) struct Peer {
     commands: mpsc::Sender<Box<Command>>,
     /// Ends with the driver.
     driver: watch::Receiver<()>,
+    bridge: Bridge,
 }
 
 impl Peer {
@@ -29,8 +30,9 @@ impl Peer {
         shared: Arc<Shared>,
         commands: mpsc::Sender<Box<Command>>,
         driver: watch::Receiver<()>,
+        bridge: Bridge,
     ) -> Self {
-        Self { shared, commands, driver }
+        Self { shared, commands, driver, bridge }
     }
 
     /// What the driver answers; `None` when the connection is closed.
@@ -54,7 +56,10 @@ impl Peer {
 #[async_trait]
 impl PeerConnection for Peer {
     async fn set_ice_servers(&self, servers: Vec<IceServer>) -> Result<(), BackendError> {
-        let servers = Servers::read(&servers).map_err(BackendError::Config)?;
+        if self.shared.is_closing() {
+            return Err(BackendError::Closed);
+        }
+        let servers = self.bridge.servers(servers)?;
         self.ask(|reply| Command::SetServers(servers, reply)).await.ok_or(BackendError::Closed)
     }
 
@@ -115,6 +120,7 @@ impl PeerConnection for Peer {
         self.shared.start_closing();
         // Nothing is ever sent: an error means that the driver has ended.
         let _ = self.driver.clone().changed().await;
+        self.bridge.close().await;
     }
 }
 

@@ -1,9 +1,12 @@
 //! The STUN and TURN servers among the configured ones.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
+use skapi_rtc_backend::{BackendError, TurnBridge};
 use skapi_rtc_protocol::{IceScheme, IceServer, IceTransport, IceUrl};
 use tracing::debug;
+
+use crate::{Config, addresses::addresses};
 
 /// Bytes of a user name (RFC 8489 §14.3).
 const MAX_USERNAME: usize = 508;
@@ -24,6 +27,30 @@ pub(crate) struct TurnServer {
     pub(crate) address: String,
     pub(crate) username: String,
     pub(crate) password: String,
+}
+
+/// How a connection reaches its servers, which its driver knows over UDP only.
+pub(crate) struct Bridge {
+    config: Arc<Config>,
+    streams: TurnBridge,
+}
+
+impl Bridge {
+    pub(crate) fn new(config: Arc<Config>) -> Self {
+        let streams = TurnBridge::new(config.tls_roots.clone());
+        Self { config, streams }
+    }
+
+    /// # Errors
+    /// Says which server cannot be used.
+    pub(crate) fn servers(&self, servers: Vec<IceServer>) -> Result<Servers, BackendError> {
+        let carried = self.streams.carry(servers, &addresses(&self.config))?;
+        Servers::read(&carried).map_err(BackendError::Config)
+    }
+
+    pub(crate) async fn close(&self) {
+        self.streams.close().await;
+    }
 }
 
 impl Servers {

@@ -17,13 +17,18 @@ use crate::Config;
 #[derive(Debug, Clone)]
 pub(crate) struct LocalAddresses(pub(crate) Arc<Config>);
 
+impl LocalAddresses {
+    pub(crate) fn chosen(&self) -> Vec<IpAddr> {
+        let Config { addresses, include_loopback, .. } = &*self.0;
+        choose_addresses(addresses, *include_loopback, &local_addresses())
+    }
+}
+
 impl ToSocketAddrs for LocalAddresses {
     type Iter = vec::IntoIter<SocketAddr>;
 
     fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
-        let Config { addresses, include_loopback, .. } = &*self.0;
-        let chosen = choose_addresses(addresses, *include_loopback, &local_addresses());
-        let sockets = chosen.into_iter().map(|address| SocketAddr::new(address, 0));
+        let sockets = self.chosen().into_iter().map(|address| SocketAddr::new(address, 0));
         Ok(sockets.collect::<Vec<_>>().into_iter())
     }
 }

@@ -25,6 +25,9 @@ pub struct Config {
     /// Whether `.local` candidates, by which browsers hide addresses, are looked up. Takes one more
     /// socket for each connection. Default: no.
     pub mdns: bool,
+    /// Certificates (DER) of authorities that TURN servers over TLS may have theirs from, beside those that the system
+    /// trusts. Default: none.
+    pub tls_roots: Vec<Vec<u8>>,
     /// Send buffer of one data channel, in bytes; a message counts for 256 bytes more than it has.
     /// Default: 1 MiB.
     pub send_buffer: usize,
@@ -52,6 +55,7 @@ impl Default for Config {
             addresses: Vec::new(),
             include_loopback: false,
             mdns: false,
+            tls_roots: Vec::new(),
             send_buffer: 1024 * 1024,
             max_message_size: MAX_MESSAGE_SIZE,
             receive_socket_buffer: 4 * 1024 * 1024,
@@ -80,6 +84,12 @@ impl Config {
     /// Sets whether `.local` candidates are looked up.
     pub fn mdns(mut self, mdns: bool) -> Self {
         self.mdns = mdns;
+        self
+    }
+
+    /// Trusts further authorities with TURN servers over TLS.
+    pub fn tls_roots(mut self, roots: Vec<Vec<u8>>) -> Self {
+        self.tls_roots = roots;
         self
     }
 

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use skapi_rtc_backend::{
     BackendError, ChannelError, ChannelHandle, ChannelInit, ChannelInitError, LocalTrack,
     LocalTrackHandle, MediaError, NegotiationError, OfferOptions, PeerConnection, PeerEvent,
-    PeerStats, SignalingState, TrackInit,
+    PeerStats, SignalingState, TrackInit, TurnBridge,
     rtp::{self, Section},
 };
 use skapi_rtc_protocol::{IceCandidate, IceServer, SdpKind, SessionDescription};
@@ -22,6 +22,7 @@ use webrtc::{
 };
 
 use crate::{
+    addresses::LocalAddresses,
     births::Birth,
     channel::{Channel, ChannelParameters},
     convert,
@@ -37,6 +38,8 @@ const MAX_EARLY_CANDIDATES: usize = 256;
 pub(crate) struct Peer {
     engine: Arc<dyn EnginePeer>,
     shared: Arc<Shared>,
+    bridge: Arc<TurnBridge>,
+    addresses: LocalAddresses,
     ids: Arc<StreamIds>,
     negotiation: Mutex<Negotiation>,
     /// Says when the connection is closed, once closing has begun.
@@ -63,9 +66,16 @@ impl Negotiation {
 }
 
 impl Peer {
-    pub(crate) fn new(engine: Arc<dyn EnginePeer>, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(
+        engine: Arc<dyn EnginePeer>,
+        shared: Arc<Shared>,
+        bridge: Arc<TurnBridge>,
+        addresses: LocalAddresses,
+    ) -> Self {
         Self {
             engine,
+            bridge,
+            addresses,
             ids: Arc::new(StreamIds::new(shared.clone())),
             shared,
             negotiation: Mutex::default(),
@@ -78,11 +88,13 @@ impl Peer {
         self.closed.get_or_init(|| {
             self.shared.set_closing();
             let (engine, shared) = (self.engine.clone(), self.shared.clone());
+            let bridge = self.bridge.clone();
             let (done, closed) = watch::channel(false);
             self.shared.runtime.spawn(async move {
                 if let Err(error) = engine.close().await {
                     debug!(%error, "the engine did not close a connection in order");
                 }
+                bridge.close().await;
                 shared.finish();
                 done.send_replace(true);
             });
@@ -282,6 +294,7 @@ impl PeerConnection for Peer {
         if self.shared.is_closing() {
             return Err(BackendError::Closed);
         }
+        let servers = self.bridge.carry(servers, &self.addresses.chosen())?;
         let policy = self.engine.get_configuration().await.ice_transport_policy();
         let set = self.engine.set_configuration(convert::renewed(servers, policy)).await;
         set.map_err(|error| convert::create_error(&error))

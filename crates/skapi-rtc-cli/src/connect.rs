@@ -41,7 +41,7 @@ pub(crate) struct ConnectArgs {
 /// An engine by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Engine {
-    /// webrtc-rs: data, audio and video, TURN over UDP
+    /// webrtc-rs: data, audio and video, TURN over UDP, TCP and TLS
     Webrtc,
     /// str0m: the same, and less memory a call
     #[cfg(feature = "str0m")]

@@ -8,6 +8,7 @@
 
 mod connect;
 mod framing;
+mod refusal;
 mod way;
 
 use std::{
@@ -19,6 +20,7 @@ use std::{
 use skapi_rtc_protocol::{IceScheme, IceServer, IceTransport, IceUrl};
 
 use self::{connect::Connector, way::Way};
+use crate::BackendError;
 
 /// Servers of one connection, former ones included: what they relay goes on until there is something better.
 const MAX_WAYS: usize = 16;
@@ -46,20 +48,24 @@ impl TurnBridge {
     /// A server that was carried before keeps its socket. Nothing is connected to before the engine asks for it.
     ///
     /// # Errors
-    /// When the system gives no socket.
+    /// [`BackendError::Engine`] when the system gives no socket.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
-    pub fn carry(&self, servers: Vec<IceServer>, engine: &[IpAddr]) -> io::Result<Vec<IceServer>> {
-        let carried = servers.into_iter().map(|mut server| {
-            for url in &mut server.urls {
-                if let Some(other) = url.parse().ok().filter(needs_a_stream) {
-                    *url = self.way(other, engine)?;
-                }
+    pub fn carry(
+        &self,
+        mut servers: Vec<IceServer>,
+        engine: &[IpAddr],
+    ) -> Result<Vec<IceServer>, BackendError> {
+        for url in servers.iter_mut().flat_map(|server| &mut server.urls) {
+            if let Some(other) = url.parse().ok().filter(needs_a_stream) {
+                let seen = self.way(other, engine).map_err(|error| {
+                    BackendError::Engine(format!("no way to the TURN server {url}: {error}"))
+                })?;
+                *url = seen;
             }
-            Ok(server)
-        });
-        carried.collect()
+        }
+        Ok(servers)
     }
 
     fn way(&self, url: IceUrl, engine: &[IpAddr]) -> io::Result<String> {

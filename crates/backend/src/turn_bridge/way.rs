@@ -10,6 +10,7 @@ use std::{
 };
 
 use skapi_rtc_protocol::{IceScheme, IceTransport, IceUrl};
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, split},
     net::UdpSocket,
@@ -19,10 +20,14 @@ use tokio::{
 };
 use tracing::{debug, trace};
 
-use super::{connect::Connector, framing};
+use super::{connect::Connector, framing, refusal::refusal};
 
 /// The largest message that the engine sends; more than fits a datagram on most paths.
 const MAX_MESSAGE: usize = 4096;
+/// How long after the last request one is still refused, and not tried.
+const REFUSING: Duration = Duration::from_secs(1);
+/// Bytes that come in a burst; the system caps the socket's buffers.
+const BURST: usize = 4 * 1024 * 1024;
 /// Sockets of the engine that are served at a time.
 const MAX_CLIENTS: usize = 32;
 /// Messages that wait to be written to a stream; more are dropped, as a full queue of a router would.
@@ -53,6 +58,12 @@ impl Way {
     ) -> io::Result<Self> {
         let socket = std::net::UdpSocket::bind((address, 0))?;
         socket.set_nonblocking(true)?;
+        let options = SockRef::from(&socket);
+        for set in [options.set_recv_buffer_size(BURST), options.set_send_buffer_size(BURST)] {
+            if let Err(error) = set {
+                debug!(%error, "the system refuses the socket buffer's size");
+            }
+        }
         let socket = UdpSocket::from_std(socket)?;
         let local = socket.local_addr()?;
         let carrier = Carrier {
@@ -148,16 +159,30 @@ impl Carrier {
         let (url, connector) = (self.url.clone(), self.connector.clone());
         let socket = self.socket.clone();
         self.streams.spawn(async move {
-            let connecting = timeout(CONNECTING, connector.connect(&url));
-            let end = match connecting.await {
-                Ok(Ok(stream)) => exchange(stream, &socket, client, messages).await,
-                Ok(Err(error)) => Err(error),
-                Err(_) => Err(io::ErrorKind::TimedOut.into()),
-            };
-            if let Err(error) = end {
-                debug!(%error, %url, "a stream to a TURN server has ended");
+            let connecting = timeout(CONNECTING, connector.connect(&url)).await;
+            match connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                Ok(stream) => {
+                    if let Err(error) = exchange(stream, &socket, client, messages).await {
+                        debug!(%error, %url, "a stream to a TURN server has ended");
+                    }
+                }
+                Err(error) => {
+                    debug!(%error, %url, "a TURN server cannot be reached");
+                    refuse(&socket, client, messages).await;
+                }
             }
         });
+    }
+}
+
+/// Answers for a server that cannot be reached, for a while: what comes later is another attempt.
+async fn refuse(socket: &UdpSocket, client: SocketAddr, mut messages: mpsc::Receiver<Vec<u8>>) {
+    while let Ok(Some(message)) = timeout(REFUSING, messages.recv()).await {
+        if let Some(refusal) = refusal(&message)
+            && let Err(error) = socket.send_to(&refusal, client).await
+        {
+            trace!(%error, %client, "a refusal was not passed on");
+        }
     }
 }
 

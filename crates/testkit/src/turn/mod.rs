@@ -1,6 +1,7 @@
 //! A TURN server on loopback (RFC 8656) that does as a test says: it checks long-term credentials, relays over UDP, and
 //! can be silent, refuse, or forget.
 
+mod front;
 mod state;
 mod wire;
 
@@ -20,6 +21,7 @@ use tokio::{
     time::timeout,
 };
 
+pub use self::front::TurnFront;
 use self::state::{Sending, State};
 
 /// How often a server looks whose time is over when nothing else happens.
