@@ -44,7 +44,7 @@ impl Bridge {
     /// # Errors
     /// Says which server cannot be used.
     pub(crate) fn servers(&self, servers: Vec<IceServer>) -> Result<Servers, BackendError> {
-        let carried = self.streams.carry(servers, &addresses(&self.config))?;
+        let carried = self.streams.carry(servers, || addresses(&self.config))?;
         Servers::read(&carried).map_err(BackendError::Config)
     }
 

@@ -109,7 +109,7 @@ impl Backend for WebRtcBackend {
         let settings = self.settings(config.transport_policy);
         let bridge = Arc::new(TurnBridge::new(self.config.tls_roots.clone()));
         let addresses = LocalAddresses(self.config.clone());
-        config.ice_servers = bridge.carry(config.ice_servers, &addresses.chosen())?;
+        config.ice_servers = bridge.carry(config.ice_servers, || addresses.chosen())?;
         let pulse = Arc::new(Pulse::new(&self.config));
         let (shared, events) = Shared::new(
             pulse.clone(),

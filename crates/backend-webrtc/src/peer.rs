@@ -294,7 +294,7 @@ impl PeerConnection for Peer {
         if self.shared.is_closing() {
             return Err(BackendError::Closed);
         }
-        let servers = self.bridge.carry(servers, &self.addresses.chosen())?;
+        let servers = self.bridge.carry(servers, || self.addresses.chosen())?;
         let policy = self.engine.get_configuration().await.ice_transport_policy();
         let set = self.engine.set_configuration(convert::renewed(servers, policy)).await;
         set.map_err(|error| convert::create_error(&error))

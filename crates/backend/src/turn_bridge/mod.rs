@@ -42,8 +42,8 @@ impl TurnBridge {
     }
 
     /// The servers as the engine is to see them. Those over TCP and TLS (`turn:…?transport=tcp`, `turns:`) become some
-    /// over UDP, all others stay what they are, also those that cannot be read. `engine` is where the engine's sockets
-    /// are.
+    /// over UDP, all others stay what they are, also those that cannot be read. `engine` says where the engine's sockets
+    /// are, and is not asked unless that matters.
     ///
     /// A server that was carried before keeps its socket. Nothing is connected to before the engine asks for it.
     ///
@@ -55,15 +55,17 @@ impl TurnBridge {
     pub fn carry(
         &self,
         mut servers: Vec<IceServer>,
-        engine: &[IpAddr],
+        engine: impl FnOnce() -> Vec<IpAddr>,
     ) -> Result<Vec<IceServer>, BackendError> {
-        for url in servers.iter_mut().flat_map(|server| &mut server.urls) {
-            if let Some(other) = url.parse().ok().filter(needs_a_stream) {
-                let seen = self.way(other, engine).map_err(|error| {
-                    BackendError::Engine(format!("no way to the TURN server {url}: {error}"))
-                })?;
-                *url = seen;
-            }
+        let urls = servers.iter_mut().flat_map(|server| &mut server.urls);
+        let carried: Vec<_> =
+            urls.filter_map(|url| Some((url.parse().ok().filter(needs_a_stream)?, url))).collect();
+        let engine = if carried.is_empty() { Vec::new() } else { engine() };
+        for (server, url) in carried {
+            let seen = self.way(server, &engine).map_err(|error| {
+                BackendError::Engine(format!("no way to the TURN server {url}: {error}"))
+            })?;
+            *url = seen;
         }
         Ok(servers)
     }

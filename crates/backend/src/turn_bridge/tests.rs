@@ -83,7 +83,7 @@ fn server(url: String) -> Vec<IceServer> {
 
 /// Where the engine is to send what is for this server.
 fn way(bridge: &TurnBridge, url: String) -> SocketAddr {
-    let carried = bridge.carry(server(url), &[HERE]).unwrap();
+    let carried = bridge.carry(server(url), || vec![HERE]).unwrap();
     let [url] = &carried[0].urls[..] else { panic!("{carried:?}") };
     let url: IceUrl = url.parse().unwrap();
     assert_eq!((url.scheme, url.transport), (IceScheme::Turn, IceTransport::Udp));
@@ -220,13 +220,13 @@ async fn only_what_needs_a_stream_is_carried_and_keeps_its_way() {
     let others = ["stun:a.test", "stuns:a.test", "turn:a.test", "turns:a.test?transport=udp", "?"];
     for url in others {
         let servers = server(url.to_owned());
-        assert_eq!(bridge.carry(servers.clone(), &[HERE]).unwrap(), servers);
+        assert_eq!(bridge.carry(servers.clone(), || vec![HERE]).unwrap(), servers);
     }
     let tls = way(&bridge, "turns:a.test".to_owned());
     assert_ne!(way(&bridge, "turn:a.test?transport=tcp".to_owned()), tls);
     assert_eq!(way(&bridge, "turns:a.test".to_owned()), tls);
     let other: IpAddr = "127.0.0.2".parse().unwrap();
-    let moved = bridge.carry(server("turns:a.test".to_owned()), &[other]).unwrap();
+    let moved = bridge.carry(server("turns:a.test".to_owned()), || vec![other]).unwrap();
     assert!(moved[0].urls[0].starts_with("turn:127.0.0.2:"), "{moved:?}");
     assert_eq!(moved[0].credential.as_deref(), Some("secret"));
     for number in 0..100 {
@@ -241,6 +241,6 @@ async fn only_what_needs_a_stream_is_carried_and_keeps_its_way() {
 #[tokio::test]
 async fn an_engine_without_addresses_is_told() {
     let bridge = TurnBridge::new(Vec::new());
-    bridge.carry(server("turns:a.test".to_owned()), &[]).unwrap_err();
-    bridge.carry(server("turn:a.test".to_owned()), &[]).unwrap();
+    bridge.carry(server("turns:a.test".to_owned()), Vec::new).unwrap_err();
+    bridge.carry(server("turn:a.test".to_owned()), Vec::new).unwrap();
 }
