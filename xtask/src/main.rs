@@ -29,10 +29,8 @@ What a contributor runs: cargo xtask <command>
   test [filters]      run all tests and doctests, or those whose names contain a filter
       --allow-skips   succeed even if a test was skipped for want of a part
   test browser [f]    only those in a real browser; what they need is installed on Debian, as root
-  test web [f]        our own client and its page in a real browser; builds them first
-  test web [f]        what is ours in pages, in a real browser: our client, the browser's engine in the suite of
-                      every engine, calls from Rust; builds it all first
->>>>>>> bcd12c1 (backend-web: the browser's engine passes the suite of every engine, and sends and receives tracks)
+  test web [f]        what is ours in pages, in a real browser: our client and its page, the browser's engine in
+                      the suite of every engine, calls from Rust; builds it all first
       --rounds N      so many times
       --screenshots   take the pictures of the documentation (web)
   ci                  everything that a change has to pass: what CI runs
@@ -40,6 +38,8 @@ What a contributor runs: cargo xtask <command>
   layers              check which crate depends on which
   bench [names]       run the benchmarks, or those with these names
       --quick         less of everything, for a first look
+      --only=NAME     those columns alone whose names contain this (rtc)
+      --part=PART     setup, echo, throughput or costs alone (rtc)
   fuzz [target]       run the fuzzer on every target, or on this one
       --seconds N     how long on each (default 60)
   web                 build the package for pages, in target/web/pkg, and the page, in target/web/page

@@ -110,6 +110,13 @@ fn nothing_is_left_for_later() {
 }
 
 #[test]
+fn nothing_is_left_of_a_merge() {
+    let files = files(&[".rs", ".toml", ".md", ".yml", ".json", ".js", ".html", ".css", "run"]);
+    let words = words(&[("<<<<", "<<< "), (">>>>", ">>> ")]);
+    assert_none(&lines_with(&files, &words, "left of a merge"));
+}
+
+#[test]
 fn no_path_of_somebodys_machine() {
     let files = files(&[".rs", ".toml", ".md", ".yml", ".json", ".js", ".html", ".css", "run"]);
     let words = words(&[("/wo", "rk/"), ("/ro", "ot/"), ("/ho", "me/"), ("/Use", "rs/")]);
