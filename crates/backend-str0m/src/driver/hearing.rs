@@ -8,8 +8,8 @@ use std::{
 
 use bytes::Bytes;
 use skapi_rtc_backend::{
-    Direction, MediaKind, PeerEvent, RemoteTrackHandle, RtpPacket, TrackStats,
-    rtp::{Arrivals, Section, Wishes, inbound},
+    Direction, MediaKind, PeerEvent, RtpPacket, TrackStats,
+    rtp::{Arrivals, Section, remote_track},
 };
 use str0m::{
     media::{KeyframeRequestKind, Mid},
@@ -19,10 +19,7 @@ use str0m::{
 use tracing::{debug, warn};
 
 use super::{Driver, sections::mid};
-use crate::{
-    media::{Asking, Remote},
-    shared::Shared,
-};
+use crate::{media::Source as TrackSource, shared::Shared};
 
 /// A source that has been silent for so long may be followed by another one.
 const SOURCE_SILENT: Duration = Duration::from_millis(500);
@@ -121,19 +118,9 @@ impl Receiver {
 
     /// Tells of the track.
     fn announce(&self, section: Mid, shared: &Arc<Shared>) -> Arrivals {
-        let asking = Asking::new(section, shared);
-        let reader_asks = asking.clone();
-        let wishes = Wishes::new(move || reader_asks.ask());
-        let (arrivals, events) = inbound(self.kind, wishes.clone());
-        let track = Remote {
-            kind: self.kind,
-            stream_id: self.stream_id.clone(),
-            track_id: self.track_id.clone(),
-            wishes,
-            asking,
-            shared: shared.clone(),
-        };
-        let handle = RemoteTrackHandle::new(Arc::new(track), events);
+        let (stream_id, track_id) = (self.stream_id.clone(), self.track_id.clone());
+        let asked = TrackSource::new(section, shared);
+        let (arrivals, handle) = remote_track(self.kind, stream_id, track_id, asked);
         if shared.try_emit(PeerEvent::Track(handle)).is_some() {
             warn!("the peer adds tracks faster than they are taken: one is refused");
         }

@@ -10,5 +10,5 @@ mod remote;
 pub(crate) use self::{
     description::{Wanted, finished, for_engine},
     local::{Batch, Local},
-    remote::{Asking, Remote},
+    remote::{Asking, Source},
 };

@@ -1,15 +1,11 @@
-//! A track of the peer's, as the application holds it.
+//! What a track of the peer's asks of the engine.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
-use async_trait::async_trait;
-use skapi_rtc_backend::{MediaError, MediaKind, RemoteTrack, TrackView, rtp::Wishes};
+use skapi_rtc_backend::rtp::RemoteSource;
 use str0m::media::Mid;
 
 use crate::shared::Shared;
@@ -23,12 +19,8 @@ pub(crate) struct Asking {
 }
 
 impl Asking {
-    pub(crate) fn new(section: Mid, shared: &Arc<Shared>) -> Arc<Self> {
-        Arc::new(Self { section, called: AtomicBool::new(false), shared: shared.clone() })
-    }
-
     /// Has the driver ask for a key frame; what is asked before the driver looks is asked once.
-    pub(crate) fn ask(self: &Arc<Self>) {
+    fn ask(self: &Arc<Self>) {
         if !self.called.swap(true, Ordering::AcqRel) {
             self.shared.call_for_keyframe(self.clone());
         }
@@ -41,50 +33,22 @@ impl Asking {
     }
 }
 
-pub(crate) struct Remote {
-    pub(crate) kind: MediaKind,
-    pub(crate) stream_id: String,
-    pub(crate) track_id: String,
-    pub(crate) wishes: Arc<Wishes>,
-    pub(crate) asking: Arc<Asking>,
-    pub(crate) shared: Arc<Shared>,
-}
+/// What a track asks of its section.
+pub(crate) struct Source(Arc<Asking>);
 
-#[async_trait]
-impl RemoteTrack for Remote {
-    fn kind(&self) -> MediaKind {
-        self.kind
-    }
-
-    fn track_id(&self) -> &str {
-        &self.track_id
-    }
-
-    fn stream_id(&self) -> &str {
-        &self.stream_id
-    }
-
-    fn set_view(&self, view: TrackView) {
-        self.wishes.set_view(view);
-    }
-
-    async fn request_keyframe(&self) -> Result<(), MediaError> {
-        if self.shared.is_closing() {
-            return Err(MediaError::Closed);
-        }
-        if self.kind == MediaKind::Video {
-            self.asking.ask();
-        }
-        Ok(())
+impl Source {
+    pub(crate) fn new(section: Mid, shared: &Arc<Shared>) -> Self {
+        let called = AtomicBool::new(false);
+        Self(Arc::new(Asking { section, called, shared: shared.clone() }))
     }
 }
 
-impl fmt::Debug for Remote {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Remote")
-            .field("kind", &self.kind)
-            .field("track_id", &self.track_id)
-            .field("stream_id", &self.stream_id)
-            .finish_non_exhaustive()
+impl RemoteSource for Source {
+    fn ask_for_keyframe(&self) {
+        self.0.ask();
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.shared.is_closing()
     }
 }

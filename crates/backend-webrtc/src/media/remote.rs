@@ -1,23 +1,17 @@
 //! A track of the peer's.
 
 use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use async_trait::async_trait;
 use rtc::{
     rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication,
     rtp_transceiver::rtp_sender::RtpCodecKind,
 };
 use skapi_rtc_backend::{
-    MediaError, MediaKind, PeerEvent, RemoteTrack, RemoteTrackEvents, RemoteTrackHandle, RtpPacket,
-    TrackView,
-    rtp::{Arrivals, Wishes, inbound},
+    MediaKind, PeerEvent, RtpPacket,
+    rtp::{Arrivals, RemoteSource, remote_track},
 };
 use tokio::sync::Notify;
 use tracing::{debug, warn};
@@ -36,21 +30,10 @@ pub(crate) async fn announce(shared: &Arc<Shared>, engine: Arc<dyn EngineTrack>)
         kind => return debug!(?kind, "a track of an unknown kind is not told"),
     };
     let keyframe = Arc::<Notify>::default();
-    let asking = keyframe.clone();
-    let wishes = Wishes::new(move || asking.notify_one());
-    let (arrivals, events) = inbound(kind, wishes.clone());
+    let asked = Asked { keyframe: keyframe.clone(), shared: shared.clone() };
+    let (stream_id, track_id) = (engine.stream_id().await, engine.track_id().await);
+    let (arrivals, handle) = remote_track(kind, stream_id, track_id, asked);
     let source = engine.ssrcs().await.first().copied().unwrap_or_default();
-    let source = Arc::new(AtomicU32::new(source));
-    let track = Remote {
-        kind,
-        track_id: engine.track_id().await,
-        stream_id: engine.stream_id().await,
-        engine: engine.clone(),
-        source: source.clone(),
-        wishes,
-        shared: shared.clone(),
-    };
-    let handle = RemoteTrackHandle::new(Arc::new(track), RemoteTrackEvents::new(events));
     if shared.try_emit(PeerEvent::Track(handle)).is_some() {
         warn!("the peer adds tracks faster than they are taken: one is refused");
     }
@@ -58,58 +41,23 @@ pub(crate) async fn announce(shared: &Arc<Shared>, engine: Arc<dyn EngineTrack>)
     shared.runtime.spawn(reader.run(keyframe));
 }
 
-struct Remote {
-    kind: MediaKind,
-    track_id: String,
-    stream_id: String,
-    engine: Arc<dyn EngineTrack>,
-    /// The number of the source (SSRC) that is heard.
-    source: Arc<AtomicU32>,
-    wishes: Arc<Wishes>,
+/// What a track asks of its reader.
+struct Asked {
+    keyframe: Arc<Notify>,
     shared: Arc<Shared>,
 }
 
-#[async_trait]
-impl RemoteTrack for Remote {
-    fn kind(&self) -> MediaKind {
-        self.kind
+impl RemoteSource for Asked {
+    fn ask_for_keyframe(&self) {
+        self.keyframe.notify_one();
     }
 
-    fn track_id(&self) -> &str {
-        &self.track_id
-    }
-
-    fn stream_id(&self) -> &str {
-        &self.stream_id
-    }
-
-    fn set_view(&self, view: TrackView) {
-        self.wishes.set_view(view);
-    }
-
-    async fn request_keyframe(&self) -> Result<(), MediaError> {
-        if self.shared.is_closing() {
-            return Err(MediaError::Closed);
-        }
-        if self.kind == MediaKind::Video {
-            request_keyframe(&*self.engine, &self.source).await;
-        }
-        Ok(())
+    fn is_closed(&self) -> bool {
+        self.shared.is_closing()
     }
 }
 
-impl fmt::Debug for Remote {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Remote")
-            .field("kind", &self.kind)
-            .field("track_id", &self.track_id)
-            .field("stream_id", &self.stream_id)
-            .finish_non_exhaustive()
-    }
-}
-
-async fn request_keyframe(engine: &dyn EngineTrack, source: &AtomicU32) {
-    let media_ssrc = source.load(Ordering::Relaxed);
+async fn request_keyframe(engine: &dyn EngineTrack, media_ssrc: u32) {
     let request = PictureLossIndication { sender_ssrc: 0, media_ssrc };
     if let Err(error) = engine.write_rtcp(vec![Box::new(request)]).await {
         debug!(%error, "a key frame could not be asked for");
@@ -121,7 +69,8 @@ struct Reader {
     shared: Arc<Shared>,
     engine: Arc<dyn EngineTrack>,
     arrivals: Arrivals,
-    source: Arc<AtomicU32>,
+    /// The number of the source (SSRC) that is heard.
+    source: u32,
     heard: Option<Instant>,
 }
 
@@ -139,7 +88,7 @@ impl Reader {
                     Some(_) => {}
                 },
                 () = keyframe.notified() => {
-                    request_keyframe(&*self.engine, &self.source).await;
+                    request_keyframe(&*self.engine, self.source).await;
                 }
                 () = &mut over => return,
             }
@@ -163,11 +112,11 @@ impl Reader {
     /// A track can have several sources (simulcast); one is heard.
     fn is_heard(&mut self, source: u32, now: Instant) -> bool {
         let silent = self.heard.is_none_or(|heard| now.duration_since(heard) > SOURCE_SILENT);
-        if self.source.load(Ordering::Relaxed) != source {
+        if self.source != source {
             if !silent {
                 return false;
             }
-            self.source.store(source, Ordering::Relaxed);
+            self.source = source;
         }
         self.heard = Some(now);
         true

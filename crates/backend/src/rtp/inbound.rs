@@ -24,7 +24,7 @@ const MAX_PACKETS: usize = 512;
 const MAX_BYTES: usize = 1024 * 1024;
 
 /// What the reader of a remote track wishes for.
-pub struct Wishes {
+pub(super) struct Wishes {
     packets: AtomicBool,
     ask_for_keyframe: Box<dyn Fn() + Send + Sync>,
 }
@@ -32,20 +32,14 @@ pub struct Wishes {
 impl Wishes {
     /// Frames, until [`set_view`](Self::set_view) says otherwise. `ask_for_keyframe` is called, wherever the
     /// track is read, when the reader needs a key frame; it must not wait.
-    pub fn new(ask_for_keyframe: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
+    pub(super) fn new(ask_for_keyframe: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
         let ask_for_keyframe = Box::new(ask_for_keyframe);
         Arc::new(Self { packets: AtomicBool::new(false), ask_for_keyframe })
     }
 
     /// Sets in which form media come.
-    pub fn set_view(&self, view: TrackView) {
+    pub(super) fn set_view(&self, view: TrackView) {
         self.packets.store(view == TrackView::Packets, Ordering::Relaxed);
-    }
-}
-
-impl std::fmt::Debug for Wishes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Wishes").field("packets", &self.packets).finish_non_exhaustive()
     }
 }
 
@@ -107,7 +101,7 @@ struct Inbound {
 }
 
 /// Both ends of a remote track of this kind.
-pub fn inbound(kind: MediaKind, wishes: Arc<Wishes>) -> (Arrivals, RemoteTrackEvents) {
+pub(super) fn inbound(kind: MediaKind, wishes: Arc<Wishes>) -> (Arrivals, RemoteTrackEvents) {
     let (items, reader) = queue(MAX_PACKETS, MAX_BYTES);
     let inbound = Inbound {
         items: reader,

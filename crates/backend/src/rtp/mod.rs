@@ -8,10 +8,12 @@ mod gaps;
 mod inbound;
 mod outbound;
 mod payload;
+mod remote;
 mod sections;
 
 pub use self::{
-    inbound::{Arrivals, Wishes, inbound},
+    inbound::Arrivals,
     outbound::{Numbering, Outbound},
+    remote::{RemoteSource, remote_track},
     sections::{PayloadTypes, Section, agreed, payload_types, sections},
 };
