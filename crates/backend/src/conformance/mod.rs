@@ -23,6 +23,8 @@ mod channels;
 mod closing;
 mod flow;
 mod leaks;
+#[cfg(not(target_arch = "wasm32"))]
+mod measure;
 mod media;
 mod messages;
 mod negotiation;

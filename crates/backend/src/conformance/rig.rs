@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::{Failure, Rig, platform};
 use crate::{
     Backend, CandidatePair, ChannelEvent, ChannelHandle, ChannelInit, ConnectionState, Message,
-    OfferOptions, PeerConnection, PeerEvent, PeerEvents, RemoteTrackHandle,
+    OfferOptions, PeerConnection, PeerEvent, PeerEvents, PeerHandle, RemoteTrackHandle,
 };
 
 /// Fails with a formatted explanation unless something holds.
@@ -154,24 +154,7 @@ impl Rig {
     }
 
     async fn side(&self, engine: &Arc<dyn Backend>) -> Result<Side, Failure> {
-        let handle = engine.create_peer(self.config.clone()).await?;
-        let (channels, channels_reader) = unbounded_channel();
-        let (states, states_reader) = unbounded_channel();
-        let (pairs, pairs_reader) = unbounded_channel();
-        let (candidates, candidates_reader) = unbounded_channel();
-        let (tracks, tracks_reader) = unbounded_channel();
-        let (needed, needed_reader) = unbounded_channel();
-        let sorters = Sorters { channels, states, pairs, candidates, tracks, needed };
-        platform::spawn(sorters.sort(handle.events));
-        Ok(Side {
-            peer: handle.peer,
-            channels: channels_reader,
-            states: states_reader,
-            pairs: pairs_reader,
-            tracks: tracks_reader,
-            needed: needed_reader,
-            candidates: Some(candidates_reader),
-        })
+        Ok(Side::new(engine.create_peer(self.config.clone()).await?))
     }
 }
 
@@ -189,6 +172,26 @@ impl Pair {
 }
 
 impl Side {
+    pub(super) fn new(handle: PeerHandle) -> Self {
+        let (channels, channels_reader) = unbounded_channel();
+        let (states, states_reader) = unbounded_channel();
+        let (pairs, pairs_reader) = unbounded_channel();
+        let (candidates, candidates_reader) = unbounded_channel();
+        let (tracks, tracks_reader) = unbounded_channel();
+        let (needed, needed_reader) = unbounded_channel();
+        let sorters = Sorters { channels, states, pairs, candidates, tracks, needed };
+        platform::spawn(sorters.sort(handle.events));
+        Self {
+            peer: handle.peer,
+            channels: channels_reader,
+            states: states_reader,
+            pairs: pairs_reader,
+            tracks: tracks_reader,
+            needed: needed_reader,
+            candidates: Some(candidates_reader),
+        }
+    }
+
     /// The local candidates, for checks that carry them across themselves.
     pub(super) fn take_candidates(&mut self) -> Option<UnboundedReceiver<IceCandidate>> {
         self.candidates.take()
