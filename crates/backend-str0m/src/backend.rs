@@ -46,11 +46,13 @@ impl Str0mBackend {
 
     fn network(&self, policy: TransportPolicy) -> std::io::Result<Network> {
         if policy == TransportPolicy::Relay {
-            return Ok(Network::relayed());
+            return Ok(Network::relayed(&self.config));
         }
         match self.config.shared_port {
             None => Network::own(&self.config),
-            Some(port) => Ok(Network::shared(&self.shared_sockets.open(&self.config, port)?)),
+            Some(port) => {
+                Ok(Network::shared(&self.shared_sockets.open(&self.config, port)?, &self.config))
+            }
         }
     }
 }

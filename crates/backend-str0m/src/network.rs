@@ -7,10 +7,11 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use tokio::sync::{Notify, mpsc};
-use tracing::{debug, trace};
+use tracing::{debug, trace, warn};
 
 use crate::{
     Config, IceTcp,
@@ -24,6 +25,8 @@ use crate::{
 
 /// Batches that wait for a full socket; the oldest goes when there are more.
 const MAX_BLOCKED: usize = 64;
+/// The first byte of what is encrypted (RFC 7983 §7).
+const FIRST_ENCRYPTED: u8 = 20;
 /// Bytes that one system call may send.
 const MAX_BATCH: usize = 60 * 1024;
 
@@ -34,6 +37,10 @@ pub(crate) struct Network {
     place: Place,
     /// Made when the first is needed: most connections have none.
     streams: Option<Box<Streams>>,
+    /// After so long without an answer a stream is given up.
+    patience: Duration,
+    /// Somebody was told that something is blocked.
+    blocked_told: bool,
     batch: Option<Batch>,
     blocked: VecDeque<Batch>,
     bytes_sent: u64,
@@ -78,7 +85,7 @@ enum Next {
 impl Network {
     /// One socket for each local address.
     pub(crate) fn own(config: &Config) -> io::Result<Self> {
-        let mut network = Self::new(Place::Own { listeners: Vec::new() });
+        let mut network = Self::new(Place::Own { listeners: Vec::new() }, config);
         let mut refused = None;
         for address in addresses(config) {
             if let Err(error) = network.bind(address, config) {
@@ -92,24 +99,26 @@ impl Network {
     }
 
     /// The sockets of a hub.
-    pub(crate) fn shared(hub: &Arc<Hub>) -> Self {
+    pub(crate) fn shared(hub: &Arc<Hub>, config: &Config) -> Self {
         let (membership, inbox) = hub.join();
-        let mut network = Self::new(Place::Shared { membership, inbox });
+        let mut network = Self::new(Place::Shared { membership, inbox }, config);
         network.sockets = hub.sockets().to_vec();
         network
     }
 
     /// No sockets but those to TURN servers.
-    pub(crate) fn relayed() -> Self {
-        Self::new(Place::Relays)
+    pub(crate) fn relayed(config: &Config) -> Self {
+        Self::new(Place::Relays, config)
     }
 
-    fn new(place: Place) -> Self {
+    fn new(place: Place, config: &Config) -> Self {
         Self {
             sockets: Vec::new(),
             relays: Vec::new(),
             place,
             streams: None,
+            patience: config.disconnected_after,
+            blocked_told: false,
             batch: None,
             blocked: VecDeque::new(),
             bytes_sent: 0,
@@ -122,7 +131,11 @@ impl Network {
         if let Place::Own { listeners } = &mut self.place
             && config.ice_tcp == IceTcp::Listen
         {
-            listeners.push(self.streams.get_or_insert_default().listen(address)?);
+            let streams = streams(&mut self.streams, self.patience);
+            match streams.listen(address) {
+                Ok(listener) => listeners.push(listener),
+                Err(error) => warn!(%error, %address, "this address is not listened on over TCP"),
+            }
         }
         Ok(())
     }
@@ -207,10 +220,15 @@ impl Network {
     pub(crate) fn push(&mut self, path: Path, contents: &[u8]) {
         let length = contents.len();
         if is_stream(path) {
-            if self.streams.get_or_insert_default().send(path, contents) {
+            if streams(&mut self.streams, self.patience).send(path, contents) {
                 self.bytes_sent += length as u64;
             }
             return;
+        }
+        if let Some(streams) = &mut self.streams
+            && contents.first().is_some_and(|first| *first >= FIRST_ENCRYPTED)
+        {
+            streams.carry_nothing();
         }
         let fits = |batch: &Batch| self.fits(batch, path, length);
         if !self.batch.as_ref().is_some_and(fits) {
@@ -239,8 +257,14 @@ impl Network {
             && batch.contents.len() + length <= MAX_BATCH
     }
 
-    /// Whether something waits for a full socket, or much for a stream.
-    pub(crate) fn is_blocked(&self) -> bool {
+    /// Whether something waits for a full socket, or much for a stream. Whoever was told so hears of it when that is
+    /// over: [`Received::Unblocked`].
+    pub(crate) fn is_blocked(&mut self) -> bool {
+        self.blocked_told = self.are_blocked();
+        self.blocked_told
+    }
+
+    fn are_blocked(&self) -> bool {
         !self.blocked.is_empty() || self.streams.as_ref().is_some_and(|it| it.are_blocked())
     }
 
@@ -288,10 +312,13 @@ impl Network {
     /// Waits until something can be received, or until what was blocked has left. Cancel-safe.
     pub(crate) async fn ready(&mut self) -> Received {
         loop {
+            if self.blocked_told && !self.are_blocked() {
+                self.blocked_told = false;
+                return Received::Unblocked;
+            }
             let full = self.full_socket();
             let blocked = self.streams.as_ref().filter(|streams| streams.are_blocked());
             let drained = blocked.map(|streams| streams.when_drained());
-            let was_blocked = full.is_some() || drained.is_some();
             tokio::select! {
                 next = poll_fn(|cx| self.poll_next(cx)) => match next {
                     Next::Readable(socket) => return Received::Readable(socket),
@@ -300,7 +327,7 @@ impl Network {
                     }
                     Next::Arrived(Arrival::End(path)) => return Received::End(path),
                     Next::Arrived(Arrival::Stream(stream)) => {
-                        let streams = self.streams.get_or_insert_default();
+                        let streams = streams(&mut self.streams, self.patience);
                         if let Some(datagram) = streams.accept(*stream) {
                             return Received::Datagram(datagram);
                         }
@@ -308,9 +335,6 @@ impl Network {
                 },
                 () = writable(full) => self.flush(),
                 () = notified(drained) => {}
-            }
-            if was_blocked && !self.is_blocked() {
-                return Received::Unblocked;
             }
         }
     }
@@ -349,6 +373,10 @@ impl Network {
             streams.close().await;
         }
     }
+}
+
+fn streams(made: &mut Option<Box<Streams>>, patience: Duration) -> &mut Streams {
+    made.get_or_insert_with(|| Box::new(Streams::new(patience)))
 }
 
 async fn writable(socket: Option<Arc<Socket>>) {

@@ -18,6 +18,7 @@ mod ledger;
 mod media;
 mod moves;
 mod outgoing;
+mod pace;
 mod peer;
 mod pulse;
 mod runtime;

@@ -8,7 +8,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::{
-        Arc, Weak,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
@@ -21,7 +21,7 @@ use webrtc::runtime::{
     TokioRuntime, Transmit,
 };
 
-use crate::{ledger::Ledger, pulse::Pulse};
+use crate::{ledger::Ledger, pace::Pace, pulse::Pulse};
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -91,7 +91,7 @@ impl Runtime for EngineRuntime {
             debug!(%error, "cannot enlarge the buffers of a UDP socket");
         }
         let inner = TokioRuntime.wrap_udp_socket(socket)?;
-        Ok(Arc::new(Socket { inner, pulse: self.pulse.clone() }))
+        Ok(Arc::new(Socket { inner, pulse: self.pulse.clone(), pace: Mutex::new(Pace::new()) }))
     }
 
     fn wrap_tcp_listener(
@@ -219,11 +219,17 @@ impl Future for DriverSleep {
 /// However many datagrams are coalesced, together they are one to the kernel, whose length has 16 bits.
 const LARGEST_COALESCED: usize = u16::MAX as usize;
 
-/// A UDP socket that tells the pulse what comes in.
-#[derive(Debug)]
+/// A UDP socket that tells the pulse what comes in, and sends with care where that is due.
 struct Socket {
     inner: Arc<dyn AsyncUdpSocket>,
     pulse: Arc<Pulse>,
+    pace: Mutex<Pace>,
+}
+
+impl std::fmt::Debug for Socket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Socket").field("inner", &self.inner).finish_non_exhaustive()
+    }
 }
 
 impl AsyncUdpSocket for Socket {
@@ -232,7 +238,13 @@ impl AsyncUdpSocket for Socket {
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
-        self.inner.poll_send(cx, transmit)
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        ready!(pace.poll(cx));
+        let sent = ready!(self.inner.poll_send(cx, transmit));
+        if let Ok(bytes) = sent {
+            pace.sent(bytes, transmit.segment_size.unwrap_or(bytes));
+        }
+        Poll::Ready(sent)
     }
 
     fn poll_recv(

@@ -14,7 +14,7 @@ use tracing::debug;
 use super::Driver;
 use crate::{
     IceTcp,
-    addresses::addresses,
+    addresses::{addresses, way_to},
     convert,
     path::Path,
     servers::{Servers, TurnServer},
@@ -135,12 +135,12 @@ impl Driver {
         if self.config.ice_tcp == IceTcp::Off {
             return;
         }
+        // One is enough: the engine has room for only so many pairs.
         let sources: Vec<_> = self.network.locals().map(|local| local.ip()).collect();
-        for ip in sources.into_iter().filter(|ip| ip.is_ipv4() == remote.is_ipv4()) {
-            match convert::tcp_candidate(SocketAddr::new(ip, ACTIVE_PORT), TcpType::Active) {
-                Ok(candidate) => drop(self.rtc.add_local_candidate(candidate)),
-                Err(error) => debug!(%error, %ip, "the engine cannot use an address"),
-            }
+        let Some(ip) = way_to(remote, &sources) else { return };
+        match convert::tcp_candidate(SocketAddr::new(ip, ACTIVE_PORT), TcpType::Active) {
+            Ok(candidate) => drop(self.rtc.add_local_candidate(candidate)),
+            Err(error) => debug!(%error, %ip, "the engine cannot use an address"),
         }
     }
 

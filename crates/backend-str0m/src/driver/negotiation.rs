@@ -32,6 +32,10 @@ use crate::media::{finished, for_engine};
 const FIRST_CARRIER: u16 = 65_534;
 /// Offers that may come to nothing before data is negotiated.
 const MAX_CARRIERS: u16 = 1024;
+/// Bytes of the peer's ICE user: with ours and a colon they have to fit into 128, or the engine panics.
+const MAX_USER: usize = 111;
+/// Bytes of an ICE password (RFC 8839 §5.4).
+const MAX_PASSWORD: usize = 256;
 /// Sections that a description of the peer's can have.
 const MAX_SECTIONS: usize = 256;
 /// What a description says when it says nothing (RFC 8841 §6).
@@ -234,6 +238,18 @@ fn check_whole(description: &SessionDescription) -> Result<(), NegotiationError>
             return Err(bad(format!("it has no line {needed}")));
         }
     }
+    for (name, value) in description.sdp.lines().filter_map(|line| line.split_once(':')) {
+        let longest = match name {
+            "a=ice-ufrag" => MAX_USER,
+            "a=ice-pwd" => MAX_PASSWORD,
+            _ => continue,
+        };
+        let value = value.trim_end();
+        let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte);
+        if value.len() > longest || !value.bytes().all(is_good) {
+            return Err(bad(format!("{name} is not of at most {longest} letters and digits")));
+        }
+    }
     let sections = description.sdp.lines().filter(|line| line.starts_with("m=")).count();
     if sections > MAX_SECTIONS {
         return Err(bad(format!("it has {sections} sections, more than {MAX_SECTIONS}")));
@@ -314,6 +330,25 @@ mod tests {
         assert!(offer.contains("o=- 12 8 IN IP4 0.0.0.0\r\n"), "{offer}");
         assert_eq!(offer.matches("a=setup:actpass\r\n").count(), 2, "{offer}");
         assert_eq!(offer.lines().count(), SDP.lines().count());
+    }
+
+    #[test]
+    fn what_the_engine_cannot_take_for_credentials_is_refused() {
+        let check = |user: &str, password: &str| {
+            let ice = format!("a=ice-ufrag:{user}\r\na=ice-pwd:{password}\r\na=fingerprint:x\r\n");
+            check_whole(&SessionDescription::offer(format!("{SDP}{ice}")))
+        };
+        assert_eq!(check("abcd", &"p".repeat(256)), Ok(()));
+        assert_eq!(check(&"u".repeat(111), "a+/9"), Ok(()));
+        for (user, password) in [
+            (&*"u".repeat(112), "pass"),
+            ("u", &*"p".repeat(257)),
+            ("a b", "pass"),
+            ("a\u{e4}", "p"),
+        ] {
+            let refused = check(user, password);
+            assert!(matches!(refused, Err(NegotiationError::BadDescription(_))), "{refused:?}");
+        }
     }
 
     #[test]

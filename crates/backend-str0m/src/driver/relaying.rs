@@ -5,7 +5,7 @@
 //! from which it is asked.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -17,7 +17,7 @@ use tracing::debug;
 
 use super::Driver;
 use crate::{
-    addresses::addresses,
+    addresses::{addresses, way_to},
     network::Network,
     path::Path,
     servers::TurnServer,
@@ -348,20 +348,4 @@ impl Driver {
         }
         self.relays.send_messages(&mut self.network);
     }
-}
-
-/// The address from which the machine would reach a server, if that is one of those to be used, or else any of those.
-fn way_to(server: SocketAddr, usable: &[IpAddr]) -> Option<IpAddr> {
-    let any: IpAddr = match server {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    let route = || {
-        // Connecting a UDP socket sends nothing, and asks the system for the way.
-        let socket = UdpSocket::bind((any, 0)).ok()?;
-        socket.connect(server).ok()?;
-        socket.local_addr().ok()
-    };
-    let routed = route().map(|address| address.ip()).filter(|ip| usable.contains(ip));
-    routed.or_else(|| usable.iter().copied().find(|ip| ip.is_ipv4() == server.is_ipv4()))
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Checks whose answers are waited for; the oldest is given up when there are more.
-const MAX_UNANSWERED: usize = 64;
+const MAX_UNANSWERED: usize = 256;
 /// Paths that are remembered; the one that was answered longest ago is forgotten when there are more.
 const MAX_PATHS: usize = 32;
 
@@ -132,7 +132,12 @@ mod tests {
         let mut trips = RoundTrips::default();
         for number in 0..200 {
             assert!(check(&mut trips, number, path(u16::from(number) + 2), 1));
-            trips.sent(Instant::now, &stun::request([250 - number / 2; 12]));
+            for other in 0..2 {
+                trips.sent(
+                    Instant::now,
+                    &stun::request([number; 12].map(|byte| byte ^ (0x55 + other))),
+                );
+            }
         }
         assert_eq!(trips.measured.len(), MAX_PATHS);
         assert_eq!(trips.unanswered.len(), MAX_UNANSWERED);

@@ -24,11 +24,21 @@ pub(crate) struct Wanted {
 pub(crate) fn for_engine(sdp: &str) -> String {
     rewritten(sdp, |section| {
         section.retain(|line| {
-            !DIRECTIONS.contains(line) && !starts_with_any(line, &OF_SEVERAL_SOURCES)
+            !DIRECTIONS.contains(line)
+                && !starts_with_any(line, &OF_SEVERAL_SOURCES)
+                && !is_useless_candidate(line)
         });
         section.push("a=sendrecv");
         Vec::new()
     })
+}
+
+/// Whether nobody can be reached at a candidate: over TCP only those can be who listen. The engine would pair it all
+/// the same, and has room for only so many pairs.
+fn is_useless_candidate(line: &str) -> bool {
+    let Some(candidate) = line.strip_prefix("a=candidate:") else { return false };
+    let is_udp = candidate.split(' ').nth(2).is_some_and(|it| it.eq_ignore_ascii_case("udp"));
+    !is_udp && !candidate.contains(" tcptype passive")
 }
 
 /// A description of ours, with what its sections are to say, by their names.
@@ -131,6 +141,21 @@ mod tests {
         assert!(seen.ends_with("a=mid:1\r\na=rtcp-mux\r\na=sendrecv\r\n"), "{seen}");
         assert!(!seen.contains("sendonly") && !seen.contains("simulcast"), "{seen}");
         assert_eq!(seen.matches("sendrecv").count(), 1, "{seen}");
+    }
+
+    #[test]
+    fn candidates_that_lead_nowhere_are_left_out() {
+        let candidates = [
+            ("a=candidate:1 1 UDP 1 192.0.2.1 5000 typ host", true),
+            ("a=candidate:1 1 tcp 1 192.0.2.1 5000 typ host tcptype passive", true),
+            ("a=candidate:1 1 tcp 1 192.0.2.1 9 typ host tcptype active", false),
+            ("a=candidate:1 1 ssltcp 1 192.0.2.1 443 typ host", false),
+        ];
+        let offer = OFFER.to_owned() + &candidates.map(|(line, _)| format!("{line}\r\n")).concat();
+        let seen = for_engine(&offer);
+        for (line, is_kept) in candidates {
+            assert_eq!(seen.contains(line), is_kept, "{line}");
+        }
     }
 
     #[test]

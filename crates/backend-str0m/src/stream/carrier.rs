@@ -53,6 +53,9 @@ async fn read(
     let mut contents = Vec::new();
     loop {
         framing::read(&mut reader, &mut contents).await?;
+        if contents.is_empty() {
+            continue;
+        }
         let datagram = Datagram { path, contents: std::mem::take(&mut contents) };
         if arrivals.send(Arrival::Datagram(datagram)).await.is_err() {
             // Nobody listens any more. What is still to be written decides about the end.
