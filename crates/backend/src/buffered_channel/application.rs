@@ -27,15 +27,13 @@ impl<E: ChannelEngine> DataChannel for BufferedChannel<E> {
     async fn send(&self, message: Message) -> Result<(), ChannelError> {
         self.check(&message)?;
         let cost = self.room.take(message.len()).await?;
-        self.accept(message, cost);
-        Ok(())
+        self.accept(message, cost)
     }
 
     fn try_send(&self, message: Message) -> Result<(), ChannelError> {
         self.check(&message)?;
         let cost = self.room.try_take(message.len())?;
-        self.accept(message, cost);
-        Ok(())
+        self.accept(message, cost)
     }
 
     fn buffered_amount(&self) -> usize {
@@ -92,12 +90,12 @@ impl<E: ChannelEngine> BufferedChannel<E> {
     }
 
     /// Queues a message that has its room.
-    fn accept(&self, message: Message, cost: u32) {
+    fn accept(&self, message: Message, cost: u32) -> Result<(), ChannelError> {
         let was_called = {
             let mut state = self.lock();
-            if state.channel == ChannelState::Closed {
-                // Closed while it waited for room: as if it had been sent into a closing channel.
-                return;
+            if state.channel != ChannelState::Open {
+                // Closed since it had its room, which nobody waits for any more.
+                return Err(ChannelError::Closed);
             }
             state.account.accept(message.len(), cost);
             state.queue.push_back(message);
@@ -106,6 +104,7 @@ impl<E: ChannelEngine> BufferedChannel<E> {
         if !was_called {
             self.call();
         }
+        Ok(())
     }
 
     fn call(&self) {

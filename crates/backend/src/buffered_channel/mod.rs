@@ -63,7 +63,7 @@ pub enum ChannelWork {
 ///
 /// * does its [work](Self::next_work), and says when it has [let go](Self::settle) of what it was given,
 /// * says when it has [opened](Self::opened), what it has [received](Self::received), and, always, that the
-///   channel [is closed](Self::set_closed), or its events never end.
+///   channel [is closed](Self::set_closed), or its events never end: one after the other, as from one task.
 ///
 /// A channel whose messages come back to its own reader:
 ///
@@ -196,7 +196,10 @@ impl<E: ChannelEngine> BufferedChannel<E> {
 
     /// The engine has no room for a message now: it is the next again. The engine comes back by itself.
     pub fn give_back(&self, message: Message) {
-        self.lock().queue.push_front(message);
+        let mut state = self.lock();
+        if state.channel != ChannelState::Closed {
+            state.queue.push_front(message);
+        }
     }
 
     /// The engine still holds so many bytes of what it was given, and nothing reached it while it was asked.

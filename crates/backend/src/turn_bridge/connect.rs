@@ -2,8 +2,10 @@
 
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use rustls::{
@@ -14,10 +16,17 @@ use rustls::{
 use skapi_rtc_protocol::{IceScheme, IceUrl};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
+    net::{TcpStream, lookup_host},
+    task::JoinSet,
+    time::timeout,
 };
 use tokio_rustls::TlsConnector;
 use tracing::debug;
+
+/// Addresses of a server that are tried.
+const MAX_ADDRESSES: usize = 8;
+/// How long an address is waited for before the next is tried, too.
+const ATTEMPT: Duration = Duration::from_millis(250);
 
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send {}
 
@@ -37,7 +46,7 @@ impl Connector {
     }
 
     pub(super) async fn connect(&self, url: &IceUrl) -> io::Result<Pin<Box<dyn Stream>>> {
-        let stream = TcpStream::connect((url.host.as_str(), url.port)).await?;
+        let stream = first(lookup_host((url.host.as_str(), url.port)).await?).await?;
         if let Err(error) = stream.set_nodelay(true) {
             debug!(%error, "a stream to a TURN server keeps its delay");
         }
@@ -58,5 +67,35 @@ impl Connector {
             .with_safe_default_protocol_versions()
             .unwrap_or_else(|error| unreachable!("ring speaks the default versions: {error}"));
         Arc::new(config.with_root_certificates(roots).with_no_client_auth())
+    }
+}
+
+/// Tries the addresses one after the other, without waiting long for any (RFC 8305 §5).
+async fn first(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
+    let mut addresses = addresses.take(MAX_ADDRESSES);
+    let mut attempts = JoinSet::new();
+    let mut end = Err(io::ErrorKind::NotFound.into());
+    loop {
+        let next = addresses.next();
+        let is_last = next.is_none();
+        if let Some(address) = next {
+            attempts.spawn(TcpStream::connect(address));
+        }
+        let tried = async {
+            while let Some(tried) = attempts.join_next().await {
+                match tried {
+                    Ok(Ok(stream)) => return Some(stream),
+                    Ok(Err(error)) => end = Err(error),
+                    Err(_) => {}
+                }
+            }
+            None
+        };
+        let found = if is_last { Ok(tried.await) } else { timeout(ATTEMPT, tried).await };
+        match found {
+            Ok(Some(stream)) => return Ok(stream),
+            Ok(None) if is_last => return end,
+            Ok(None) | Err(_) => {}
+        }
     }
 }

@@ -75,9 +75,14 @@ impl TurnBridge {
         if let Some(way) = ways.iter().find(|way| way.leads_to(&url, engine)) {
             return Ok(way.url());
         }
-        let address = engine.iter().find(|ip| ip.is_ipv4()).or(engine.first());
-        let address = *address.ok_or(io::ErrorKind::AddrNotAvailable)?;
-        let way = Way::open(url, address, engine, self.connector.clone())?;
+        let mut addresses = engine.to_vec();
+        addresses.sort_by_key(IpAddr::is_ipv6);
+        let mut refused = io::ErrorKind::AddrNotAvailable.into();
+        let way = addresses.into_iter().find_map(|address| {
+            let opened = Way::open(url.clone(), address, engine, self.connector.clone());
+            opened.map_err(|error| refused = error).ok()
+        });
+        let way = way.ok_or(refused)?;
         let seen = way.url();
         if ways.len() >= MAX_WAYS {
             ways.remove(0);

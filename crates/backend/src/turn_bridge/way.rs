@@ -6,7 +6,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use skapi_rtc_protocol::{IceScheme, IceTransport, IceUrl};
@@ -16,7 +16,7 @@ use tokio::{
     net::UdpSocket,
     sync::mpsc,
     task::{AbortHandle, JoinHandle, JoinSet},
-    time::timeout,
+    time::{timeout, timeout_at},
 };
 use tracing::{debug, trace};
 
@@ -44,6 +44,7 @@ const CONNECTING: Duration = Duration::from_secs(10);
 pub(super) struct Way {
     url: IceUrl,
     local: SocketAddr,
+    engine: Vec<IpAddr>,
     task: Option<JoinHandle<()>>,
     abort: AbortHandle,
 }
@@ -75,12 +76,14 @@ impl Way {
             streams: JoinSet::new(),
         };
         let task = tokio::spawn(carrier.run());
-        Ok(Self { url, local, abort: task.abort_handle(), task: Some(task) })
+        let (engine, abort) = (engine.to_vec(), task.abort_handle());
+        Ok(Self { url, local, engine, abort, task: Some(task) })
     }
 
     /// Whether it is one to this server that an engine with these addresses can use.
     pub(super) fn leads_to(&self, url: &IceUrl, engine: &[IpAddr]) -> bool {
-        self.url == *url && engine.contains(&self.local.ip())
+        let knows = |ip| self.engine.contains(ip);
+        self.url == *url && engine.contains(&self.local.ip()) && engine.iter().all(knows)
     }
 
     /// The server, as the engine sees it.
@@ -115,8 +118,14 @@ struct Carrier {
     /// Who may send: the engine, from these addresses.
     engine: Vec<IpAddr>,
     connector: Arc<Connector>,
-    clients: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>>,
+    clients: HashMap<SocketAddr, Client>,
     streams: JoinSet<()>,
+}
+
+struct Client {
+    outbox: mpsc::Sender<Vec<u8>>,
+    /// When it sent something last.
+    heard: Instant,
 }
 
 impl Carrier {
@@ -130,7 +139,7 @@ impl Carrier {
                     Err(error) => trace!(%error, "receiving failed"),
                 },
                 Some(_) = self.streams.join_next() => {
-                    self.clients.retain(|_, outbox| !outbox.is_closed());
+                    self.clients.retain(|_, client| !client.outbox.is_closed());
                 }
             }
         }
@@ -141,21 +150,25 @@ impl Carrier {
             trace!(%client, "a stranger has sent something");
             return;
         }
-        if let Some(outbox) = self.clients.get(&client) {
-            match outbox.try_send(message.to_vec()) {
+        if let Some(known) = self.clients.get_mut(&client) {
+            known.heard = Instant::now();
+            match known.outbox.try_send(message.to_vec()) {
                 Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => return,
                 // Whatever is asked of the server next is asked in a new stream.
                 Err(mpsc::error::TrySendError::Closed(_)) => drop(self.clients.remove(&client)),
             }
         }
-        if self.clients.len() >= MAX_CLIENTS {
-            debug!(%client, "there are enough streams to a TURN server without this one");
-            return;
+        if self.clients.len() >= MAX_CLIENTS
+            && let Some((silent, _)) = self.clients.iter().min_by_key(|(_, client)| client.heard)
+        {
+            // A socket that the engine has closed, most likely. Its stream ends with the last message.
+            let silent = *silent;
+            self.clients.remove(&silent);
         }
         let (outbox, messages) = mpsc::channel(MAX_WAITING);
         // There is room for the first one.
         let _ = outbox.try_send(message.to_vec());
-        self.clients.insert(client, outbox);
+        self.clients.insert(client, Client { outbox, heard: Instant::now() });
         let (url, connector) = (self.url.clone(), self.connector.clone());
         let socket = self.socket.clone();
         self.streams.spawn(async move {
@@ -177,10 +190,11 @@ impl Carrier {
 
 /// Answers for a server that cannot be reached, for a while: what comes later is another attempt.
 async fn refuse(socket: &UdpSocket, client: SocketAddr, mut messages: mpsc::Receiver<Vec<u8>>) {
-    while let Ok(Some(message)) = timeout(REFUSING, messages.recv()).await {
-        if let Some(refusal) = refusal(&message)
-            && let Err(error) = socket.send_to(&refusal, client).await
-        {
+    let mut until = Instant::now() + REFUSING;
+    while let Ok(Some(message)) = timeout_at(until.into(), messages.recv()).await {
+        let Some(refusal) = refusal(&message) else { continue };
+        until = Instant::now() + REFUSING;
+        if let Err(error) = socket.send_to(&refusal, client).await {
             trace!(%error, %client, "a refusal was not passed on");
         }
     }
