@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use async_trait::async_trait;
 use skapi_rtc_backend::{
-    Backend, BackendError, Capabilities, PeerConfig, PeerHandle, TransportPolicy,
+    Backend, BackendError, Capabilities, PeerConfig, PeerHandle, TransportPolicy, TurnTrust,
 };
 use str0m::Rtc;
 use tokio::{
@@ -32,6 +32,7 @@ const MAX_COMMANDS: usize = 16;
 pub struct Str0mBackend {
     config: Arc<Config>,
     shared_sockets: Arc<SharedSockets>,
+    trust: TurnTrust,
 }
 
 impl Str0mBackend {
@@ -41,7 +42,8 @@ impl Str0mBackend {
     /// Names the first setting that is out of range.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.validate()?;
-        Ok(Self { config: Arc::new(config), shared_sockets: Arc::default() })
+        let trust = TurnTrust::new(config.tls_roots.clone());
+        Ok(Self { config: Arc::new(config), shared_sockets: Arc::default(), trust })
     }
 
     fn network(&self, policy: TransportPolicy) -> std::io::Result<Network> {
@@ -104,7 +106,7 @@ impl Backend for Str0mBackend {
         let runtime = Handle::try_current().map_err(|_| {
             BackendError::Engine("connections are made inside a tokio runtime".to_owned())
         })?;
-        let bridge = Bridge::new(self.config.clone());
+        let bridge = Bridge::new(self.config.clone(), &self.trust);
         let servers = bridge.servers(config.ice_servers)?;
         let policy = config.transport_policy;
         let network =

@@ -14,6 +14,7 @@ mod convert;
 mod driver;
 mod gate;
 mod hub;
+mod kind;
 mod media;
 mod network;
 mod path;

@@ -25,8 +25,6 @@ use crate::{
 
 /// Batches that wait for a full socket; the oldest goes when there are more.
 const MAX_BLOCKED: usize = 64;
-/// The first byte of what is encrypted (RFC 7983 §7).
-const FIRST_ENCRYPTED: u8 = 20;
 /// Bytes that one system call may send.
 const MAX_BATCH: usize = 60 * 1024;
 
@@ -39,6 +37,8 @@ pub(crate) struct Network {
     streams: Option<Box<Streams>>,
     /// After so long without an answer a stream is given up.
     patience: Duration,
+    /// The path that carries what is encrypted.
+    carrying: Option<Path>,
     /// Somebody was told that something is blocked.
     blocked_told: bool,
     batch: Option<Batch>,
@@ -118,6 +118,7 @@ impl Network {
             place,
             streams: None,
             patience: config.disconnected_after,
+            carrying: None,
             blocked_told: false,
             batch: None,
             blocked: VecDeque::new(),
@@ -225,11 +226,6 @@ impl Network {
             }
             return;
         }
-        if let Some(streams) = &mut self.streams
-            && contents.first().is_some_and(|first| *first >= FIRST_ENCRYPTED)
-        {
-            streams.carry_nothing();
-        }
         let fits = |batch: &Batch| self.fits(batch, path, length);
         if !self.batch.as_ref().is_some_and(fits) {
             self.flush();
@@ -265,7 +261,18 @@ impl Network {
     }
 
     fn are_blocked(&self) -> bool {
-        !self.blocked.is_empty() || self.streams.as_ref().is_some_and(|it| it.are_blocked())
+        !self.blocked.is_empty() || self.blocked_stream().is_some()
+    }
+
+    /// The streams, if much waits for the one that is in use. What waits for another says nothing.
+    fn blocked_stream(&self) -> Option<&Streams> {
+        let (streams, path) = (self.streams.as_deref()?, self.carrying?);
+        streams.is_blocked(path).then_some(streams)
+    }
+
+    /// What is encrypted goes over this path from now on.
+    pub(crate) fn carry_on(&mut self, path: Path) {
+        self.carrying = Some(path);
     }
 
     /// Sends what was taken along.
@@ -317,8 +324,7 @@ impl Network {
                 return Received::Unblocked;
             }
             let full = self.full_socket();
-            let blocked = self.streams.as_ref().filter(|streams| streams.are_blocked());
-            let drained = blocked.map(|streams| streams.when_drained());
+            let drained = self.blocked_stream().map(Streams::when_drained);
             tokio::select! {
                 next = poll_fn(|cx| self.poll_next(cx)) => match next {
                     Next::Readable(socket) => return Received::Readable(socket),
@@ -328,9 +334,7 @@ impl Network {
                     Next::Arrived(Arrival::End(path)) => return Received::End(path),
                     Next::Arrived(Arrival::Stream(stream)) => {
                         let streams = streams(&mut self.streams, self.patience);
-                        if let Some(datagram) = streams.accept(*stream) {
-                            return Received::Datagram(datagram);
-                        }
+                        return Received::Datagram(streams.accept(*stream));
                     }
                 },
                 () = writable(full) => self.flush(),

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use skapi_rtc_backend::{BackendError, TurnBridge};
+use skapi_rtc_backend::{BackendError, TurnBridge, TurnTrust};
 use skapi_rtc_protocol::{IceScheme, IceServer, IceTransport, IceUrl};
 use tracing::debug;
 
@@ -36,9 +36,8 @@ pub(crate) struct Bridge {
 }
 
 impl Bridge {
-    pub(crate) fn new(config: Arc<Config>) -> Self {
-        let streams = TurnBridge::new(config.tls_roots.clone());
-        Self { config, streams }
+    pub(crate) fn new(config: Arc<Config>, trust: &TurnTrust) -> Self {
+        Self { config, streams: TurnBridge::new(trust) }
     }
 
     /// # Errors

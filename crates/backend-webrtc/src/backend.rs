@@ -8,6 +8,7 @@ use rtc::{
 };
 use skapi_rtc_backend::{
     Backend, BackendError, Capabilities, PeerConfig, PeerHandle, TransportPolicy, TurnBridge,
+    TurnTrust,
 };
 use tokio::runtime::Handle;
 use webrtc::peer_connection::{
@@ -33,9 +34,10 @@ const CHECKS_PER_PAIR: u16 = 500;
 /// The webrtc-rs engine.
 ///
 /// Connections run on the tokio runtime in which they are made, one task each.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct WebRtcBackend {
     config: Arc<Config>,
+    trust: TurnTrust,
 }
 
 impl WebRtcBackend {
@@ -45,7 +47,8 @@ impl WebRtcBackend {
     /// Names the first setting that is out of range.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.validate()?;
-        Ok(Self { config: Arc::new(config) })
+        let trust = TurnTrust::new(config.tls_roots.clone());
+        Ok(Self { config: Arc::new(config), trust })
     }
 
     fn settings(&self, policy: TransportPolicy) -> SettingEngine {
@@ -71,13 +74,6 @@ impl WebRtcBackend {
             .with_discard_local_candidates_during_ice_restart(true)
             .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(max_message_size))
             .build()
-    }
-}
-
-impl Default for WebRtcBackend {
-    /// An engine with the default settings.
-    fn default() -> Self {
-        Self { config: Arc::default() }
     }
 }
 
@@ -107,7 +103,7 @@ impl Backend for WebRtcBackend {
             BackendError::Engine("connections are made inside a tokio runtime".to_owned())
         })?;
         let settings = self.settings(config.transport_policy);
-        let bridge = Arc::new(TurnBridge::new(self.config.tls_roots.clone()));
+        let bridge = Arc::new(TurnBridge::new(&self.trust));
         let addresses = LocalAddresses(self.config.clone());
         config.ice_servers = bridge.carry(config.ice_servers, || addresses.chosen())?;
         let pulse = Arc::new(Pulse::new(&self.config));

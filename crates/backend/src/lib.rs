@@ -70,4 +70,4 @@ pub use stats::{
 };
 pub use stream::{EventStream, Last};
 #[cfg(all(feature = "turn-bridge", not(target_arch = "wasm32")))]
-pub use turn_bridge::TurnBridge;
+pub use turn_bridge::{TurnBridge, TurnTrust};

@@ -12,7 +12,7 @@ use skapi_rtc_backend::{CandidateKind, CandidatePair, CandidateStats, Connection
 use str0m::{IceConnectionState, net::Transmit};
 
 use super::Driver;
-use crate::{Config, path::Path};
+use crate::{Config, kind::is_encrypted, path::Path};
 
 pub(super) struct Health {
     pub(super) ice: IceConnectionState,
@@ -132,14 +132,13 @@ impl Driver {
 
     /// What carries encrypted data goes over the pair that was chosen.
     pub(super) fn note_pair(&mut self, transmit: &Transmit) {
-        const FIRST_ENCRYPTED: u8 = 20;
         let path = Path::of(transmit);
-        let encrypted = transmit.contents.first().is_some_and(|byte| *byte >= FIRST_ENCRYPTED);
-        if !encrypted || self.health.path == Some(path) {
+        if !is_encrypted(&transmit.contents) || self.health.path == Some(path) {
             return;
         }
         self.health.path = Some(path);
         self.fit_window();
+        self.network.carry_on(path);
         let candidate = |kind, address: SocketAddr| {
             CandidateStats::new(kind, path.protocol_name(), address.to_string())
         };

@@ -6,7 +6,13 @@ use str0m::{Input, net::Receive};
 use tracing::{debug, trace};
 
 use super::Driver;
-use crate::{convert, network::Received, path::Path, stream::ACTIVE_PORT};
+use crate::{
+    convert,
+    kind::{is_data, is_media},
+    network::Received,
+    path::Path,
+    stream::ACTIVE_PORT,
+};
 
 /// Datagrams that the engine takes before it is emptied: it acknowledges once for all of them. It refuses
 /// more than 30.
@@ -82,14 +88,4 @@ impl Driver {
             self.drain();
         }
     }
-}
-
-/// Whether a datagram is RTP or RTCP (RFC 7983 §7).
-fn is_media(contents: &[u8]) -> bool {
-    contents.first().is_some_and(|first| (128..192).contains(first))
-}
-
-/// Whether a datagram belongs to DTLS (RFC 7983 §7), which carries the data channels.
-fn is_data(contents: &[u8]) -> bool {
-    contents.first().is_some_and(|first| (20..64).contains(first))
 }

@@ -30,6 +30,7 @@ use self::carrier::Carrier;
 pub(crate) use self::listener::{Introduced, Listener};
 use crate::{
     hub::{Arrival, Datagram},
+    kind::is_check,
     path::Path,
 };
 
@@ -52,8 +53,6 @@ const MAX_USERS: usize = 64;
 /// The streams of one connection.
 pub(crate) struct Streams {
     open: HashMap<Path, Entry>,
-    /// The stream that carries what is encrypted.
-    carrying: Option<Path>,
     /// After so long without an answer to checks a stream is given up.
     patience: Duration,
     sender: mpsc::Sender<Arrival>,
@@ -81,7 +80,6 @@ impl Streams {
         let (sender, arrivals) = mpsc::channel(MAX_ARRIVALS);
         Self {
             open: HashMap::new(),
-            carrying: None,
             patience,
             sender,
             arrivals,
@@ -132,18 +130,16 @@ impl Streams {
     }
 
     /// Takes a stream that a peer has opened; gives the check that came on it.
-    pub(crate) fn accept(&mut self, stream: Introduced) -> Option<Datagram> {
+    pub(crate) fn accept(&mut self, stream: Introduced) -> Datagram {
         let Introduced { io, path, first } = stream;
         without_delay(&io);
-        self.open(path, async move |_| Some(io)).then_some(Datagram { path, contents: first })
+        self.open(path, async move |_| Some(io));
+        Datagram { path, contents: first }
     }
 
     /// Sends a datagram to a peer; whether there is a stream for it, or one is being opened.
     pub(crate) fn send(&mut self, path: Path, contents: &[u8]) -> bool {
         let is_check = is_check(contents);
-        if !is_check {
-            self.carrying = Some(path);
-        }
         if is_check
             && let Some(entry) = self.open.get(&path)
             && entry.is_up.load(Ordering::Relaxed)
@@ -159,12 +155,8 @@ impl Streams {
         if path.local.port() != ACTIVE_PORT || !is_check || !may_dial(path) {
             return false;
         }
-        self.open(path, dial) && self.push(path, contents)
-    }
-
-    /// What is encrypted goes over UDP.
-    pub(crate) fn carry_nothing(&mut self) {
-        self.carrying = None;
+        self.open(path, dial);
+        self.push(path, contents)
     }
 
     fn give_up(&mut self, path: Path) {
@@ -176,10 +168,9 @@ impl Streams {
         }
     }
 
-    /// Whether much waits to be written to the stream that is in use.
-    pub(crate) fn are_blocked(&self) -> bool {
-        let carrying = self.carrying.and_then(|path| self.open.get(&path));
-        carrying.is_some_and(|entry| entry.outbox.capacity() < MAX_WAITING / 2)
+    /// Whether much waits to be written to this stream.
+    pub(crate) fn is_blocked(&self, path: Path) -> bool {
+        self.open.get(&path).is_some_and(|entry| entry.outbox.capacity() < MAX_WAITING / 2)
     }
 
     /// Notified whenever something has left.
@@ -217,7 +208,7 @@ impl Streams {
     }
 
     /// Serves a new stream, in the place of the one that was silent for longest where there are many.
-    fn open<F>(&mut self, path: Path, connect: impl FnOnce(Path) -> F + Send + 'static) -> bool
+    fn open<F>(&mut self, path: Path, connect: impl FnOnce(Path) -> F + Send + 'static)
     where
         F: Future<Output = Option<TcpStream>> + Send,
     {
@@ -240,7 +231,6 @@ impl Streams {
         });
         let heard = Instant::now();
         self.open.insert(path, Entry { outbox: sender, task, is_up, heard });
-        true
     }
 }
 
@@ -285,11 +275,6 @@ fn without_delay(io: &TcpStream) {
     if let Err(error) = io.set_nodelay(true) {
         debug!(%error, "a stream keeps its delay");
     }
-}
-
-/// Whether a datagram belongs to STUN (RFC 7983 §7).
-fn is_check(contents: &[u8]) -> bool {
-    contents.first().is_some_and(|first| *first < 4)
 }
 
 /// Whoever makes candidates up is not to reach, through us, what listens at well-known ports, nor what listens for this

@@ -23,6 +23,7 @@ use super::{
     peers::{Peers, Way},
     requests::{self, Requests, Wish},
 };
+use crate::kind::is_encrypted;
 
 /// How often one request is tried with other credentials.
 const MAX_TURNED_AWAY: usize = 3;
@@ -39,9 +40,6 @@ const MAX_RENEWAL: Duration = Duration::from_secs(5 * 60);
 const MAX_PERMISSION_RENEWAL: Duration = Duration::from_secs(2 * 60);
 /// The shortest between two renewals, whatever the server says.
 const MIN_RENEWAL: Duration = Duration::from_millis(500);
-
-/// First bytes of what is encrypted, and so of what is sent to a peer that was chosen (RFC 7983 §7).
-const FIRST_ENCRYPTED: u8 = 20;
 
 /// What has become of an allocation.
 #[derive(Debug, PartialEq, Eq)]
@@ -189,7 +187,7 @@ impl Client {
         if let Some(number) = self.peers.channel_to(peer) {
             return message::write_channel_data(wrapped, number, contents).is_some();
         }
-        if contents.first().is_some_and(|first| *first >= FIRST_ENCRYPTED)
+        if is_encrypted(contents)
             && let Some(number) = self.peers.bind(now, peer)
         {
             self.ask_once(now, Wish::Bind(peer, number));

@@ -33,7 +33,7 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send {}
 impl<S: AsyncRead + AsyncWrite + Send> Stream for S {}
 
 /// Connects to servers, and knows whom to trust.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Connector {
     /// Certificates of authorities beside those of the system.
     roots: Vec<Vec<u8>>,

@@ -25,6 +25,17 @@ use crate::BackendError;
 /// Servers of one connection, former ones included: what they relay goes on until there is something better.
 const MAX_WAYS: usize = 16;
 
+/// Whom an engine trusts with TURN over TLS: the certificates of the system, which are read once, and its own.
+#[derive(Debug, Clone, Default)]
+pub struct TurnTrust(Arc<Connector>);
+
+impl TurnTrust {
+    /// Trusts these authorities (DER) beside those of the system.
+    pub fn new(roots: Vec<Vec<u8>>) -> Self {
+        Self(Arc::new(Connector::new(roots)))
+    }
+}
+
 /// The ways of one connection to its TURN servers over TCP and TLS. They end with it.
 ///
 /// An engine has its servers go through [`carry`](Self::carry), takes what that gives, and calls
@@ -36,9 +47,9 @@ pub struct TurnBridge {
 }
 
 impl TurnBridge {
-    /// Trusts the certificates of the system, and these authorities (DER) beside them.
-    pub fn new(roots: Vec<Vec<u8>>) -> Self {
-        Self { connector: Arc::new(Connector::new(roots)), ways: Mutex::default() }
+    /// For a new connection of an engine.
+    pub fn new(trust: &TurnTrust) -> Self {
+        Self { connector: trust.0.clone(), ways: Mutex::default() }
     }
 
     /// The servers as the engine is to see them. Those over TCP and TLS (`turn:…?transport=tcp`, `turns:`) become some

@@ -119,7 +119,7 @@ async fn client() -> UdpSocket {
 
 #[tokio::test]
 async fn each_socket_of_the_engine_has_a_stream_of_its_own() {
-    let (server, bridge) = (Echo::start(None).await, TurnBridge::new(Vec::new()));
+    let (server, bridge) = (Echo::start(None).await, TurnBridge::new(&TurnTrust::default()));
     let way = way(&bridge, format!("turn:{}?transport=tcp", server.address));
     let (one, other) = (client().await, client().await);
     assert_eq!(server.clients(), 0, "nobody has asked for it");
@@ -145,10 +145,10 @@ async fn tls_is_spoken_with_whom_is_trusted() {
     let server = Echo::start(Some(TlsAcceptor::from(Arc::new(config)))).await;
     let url = format!("turns:localhost:{}", server.address.port());
 
-    let (trusting, client_of_it) = (TurnBridge::new(vec![root]), client().await);
+    let (trusting, client_of_it) = (TurnBridge::new(&TurnTrust::new(vec![root])), client().await);
     ask(&client_of_it, way(&trusting, url.clone()), "hello").await;
 
-    let (wary, client_of_it) = (TurnBridge::new(Vec::new()), client().await);
+    let (wary, client_of_it) = (TurnBridge::new(&TurnTrust::default()), client().await);
     let to = way(&wary, url);
     let before = server.clients();
     client_of_it.send_to(&channel_data("hello"), to).await.unwrap();
@@ -166,7 +166,7 @@ async fn tls_is_spoken_with_whom_is_trusted() {
 
 #[tokio::test]
 async fn a_server_that_was_gone_is_connected_to_anew() {
-    let (server, bridge) = (Echo::start(None).await, TurnBridge::new(Vec::new()));
+    let (server, bridge) = (Echo::start(None).await, TurnBridge::new(&TurnTrust::default()));
     let address = server.address;
     let way = way(&bridge, format!("turn:{address}?transport=tcp"));
     let client = client().await;
@@ -194,7 +194,7 @@ async fn a_server_that_was_gone_is_connected_to_anew() {
 
 #[tokio::test]
 async fn strangers_are_not_carried() {
-    let (server, bridge) = (Echo::start(None).await, TurnBridge::new(Vec::new()));
+    let (server, bridge) = (Echo::start(None).await, TurnBridge::new(&TurnTrust::default()));
     let way = way(&bridge, format!("turn:{}?transport=tcp", server.address));
     let stranger = UdpSocket::bind("127.0.0.2:0").await.unwrap();
     stranger.send_to(&channel_data("let me in"), way).await.unwrap();
@@ -204,7 +204,7 @@ async fn strangers_are_not_carried() {
 
 #[tokio::test]
 async fn what_a_server_cannot_read_is_left_out() {
-    let (server, bridge) = (Echo::start(None).await, TurnBridge::new(Vec::new()));
+    let (server, bridge) = (Echo::start(None).await, TurnBridge::new(&TurnTrust::default()));
     let way = way(&bridge, format!("turn:{}?transport=tcp", server.address));
     let client = client().await;
     for nonsense in [&b""[..], b"\xff", b"\x40\x00\x00\xffshort", &[0; 1500]] {
@@ -216,7 +216,7 @@ async fn what_a_server_cannot_read_is_left_out() {
 
 #[tokio::test]
 async fn only_what_needs_a_stream_is_carried_and_keeps_its_way() {
-    let bridge = TurnBridge::new(Vec::new());
+    let bridge = TurnBridge::new(&TurnTrust::default());
     let others = ["stun:a.test", "stuns:a.test", "turn:a.test", "turns:a.test?transport=udp", "?"];
     for url in others {
         let servers = server(url.to_owned());
@@ -240,7 +240,7 @@ async fn only_what_needs_a_stream_is_carried_and_keeps_its_way() {
 
 #[tokio::test]
 async fn an_engine_without_addresses_is_told() {
-    let bridge = TurnBridge::new(Vec::new());
+    let bridge = TurnBridge::new(&TurnTrust::default());
     bridge.carry(server("turns:a.test".to_owned()), Vec::new).unwrap_err();
     bridge.carry(server("turn:a.test".to_owned()), Vec::new).unwrap();
 }

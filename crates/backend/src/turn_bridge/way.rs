@@ -15,7 +15,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, split},
     net::UdpSocket,
     sync::mpsc,
-    task::{AbortHandle, JoinHandle, JoinSet},
+    task::{JoinHandle, JoinSet},
     time::{timeout, timeout_at},
 };
 use tracing::{debug, trace};
@@ -45,8 +45,7 @@ pub(super) struct Way {
     url: IceUrl,
     local: SocketAddr,
     engine: Vec<IpAddr>,
-    task: Option<JoinHandle<()>>,
-    abort: AbortHandle,
+    task: JoinHandle<()>,
 }
 
 impl Way {
@@ -76,8 +75,7 @@ impl Way {
             streams: JoinSet::new(),
         };
         let task = tokio::spawn(carrier.run());
-        let (engine, abort) = (engine.to_vec(), task.abort_handle());
-        Ok(Self { url, local, engine, abort, task: Some(task) })
+        Ok(Self { url, local, engine: engine.to_vec(), task })
     }
 
     /// Whether it is one to this server that an engine with these addresses can use.
@@ -98,17 +96,15 @@ impl Way {
 
     /// Ends it, and waits for that.
     pub(super) async fn close(mut self) {
-        self.abort.abort();
-        if let Some(task) = self.task.take() {
-            // It was told to end.
-            let _ = task.await;
-        }
+        self.task.abort();
+        // It was told to end.
+        let _ = (&mut self.task).await;
     }
 }
 
 impl Drop for Way {
     fn drop(&mut self) {
-        self.abort.abort();
+        self.task.abort();
     }
 }
 
